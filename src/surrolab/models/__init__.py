@@ -1,0 +1,17 @@
+"""Networks of spiking layers; plain ``torch.nn`` modules."""
+
+from surrolab.models.conv import ConvFactory
+from surrolab.models.layer import Layer
+from surrolab.models.mlp import MLPFactory, RecurrentFactory
+from surrolab.models.network import ModelFactory, Network, NetworkOutput, Surroundings
+
+__all__ = [
+    "ConvFactory",
+    "Layer",
+    "MLPFactory",
+    "ModelFactory",
+    "Network",
+    "NetworkOutput",
+    "RecurrentFactory",
+    "Surroundings",
+]

@@ -1,0 +1,89 @@
+"""One layer of a network: synapse, normalisation, neurons, and what thins their spikes out."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from surrolab.models.normalization import TimeNorm
+from surrolab.neurons import NeuronLayer, Record
+
+
+class LayerPass(NamedTuple):
+    """``out_TBN`` for the next layer, ``spk_TBN`` as fired, last membrane, and the record."""
+
+    out: Tensor
+    spk: Tensor
+    last_mem: Tensor
+    record: Record | None
+
+
+class Dropout(nn.Module):
+    """Dropout with one mask per sample, held over all time steps.
+
+    A mask drawn anew in every step would average out in the membrane (Lee et al. 2020,
+    doi:10.3389/fnins.2020.00119).
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, spk_TBN: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return spk_TBN
+        return spk_TBN * nn.functional.dropout(torch.ones_like(spk_TBN[0]), self.p)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class Layer(nn.Module):
+    """``x_TBF -> spk_TBN`` (or the membrane, for a readout): synapse, norm, neurons, pool, dropout.
+
+    The synapse (``nn.Linear`` or ``nn.Conv2d``) is applied to all time steps in one call, and only
+    once where the input is the same in every step.
+    """
+
+    def __init__(
+        self,
+        synapse: nn.Linear | nn.Conv2d,
+        neurons: NeuronLayer,
+        norm: TimeNorm | None = None,
+        pool: nn.Module | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.synapse = synapse
+        self.norm = norm
+        self.neurons = neurons
+        self.pool = pool
+        self.dropout = Dropout(dropout) if dropout else None
+
+    def forward(self, x_TBF: Tensor, record: bool = False) -> LayerPass:
+        """Run a sequence; ``record`` asks for the membrane potential and its gradient."""
+        cur_TBN = self.current(x_TBF)
+        spk_TBN, state, memory = self.neurons(cur_TBN, record=record)
+        out = spk_TBN
+        if self.pool is not None:
+            pooled = self.pool(out.flatten(0, 1))
+            out = pooled.view(*out.shape[:2], *pooled.shape[1:])
+        if self.dropout is not None:
+            out = self.dropout(out)
+        return LayerPass(out, spk_TBN, state.mem, memory)
+
+    def current(self, x_TBF: Tensor) -> Tensor:
+        """The input current ``cur_TBN`` of the neurons."""
+        steps = x_TBF.shape[0]
+        constant = steps > 1 and x_TBF.stride(0) == 0
+        x = x_TBF[:1] if constant else x_TBF
+        if isinstance(self.synapse, nn.Conv2d):
+            cur = self.synapse(x.flatten(0, 1))
+            cur_TBN = cur.view(*x.shape[:2], *cur.shape[1:])
+        else:
+            cur_TBN = self.synapse(x.flatten(2))
+        if constant:
+            cur_TBN = cur_TBN.expand(steps, *cur_TBN.shape[1:])
+        if self.norm is not None:
+            cur_TBN = self.norm(cur_TBN)
+        return cur_TBN

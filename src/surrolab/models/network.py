@@ -1,0 +1,171 @@
+"""A network: named layers in a row, from encoded input to readout."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from surrolab.models.initialization import INITS, initialize
+from surrolab.models.layer import Layer
+from surrolab.models.normalization import NORMS, time_norm
+from surrolab.neurons import NeuronFactory, NeuronLayer, Readout, Record
+
+
+class NetworkOutput(NamedTuple):
+    """What a forward pass gives.
+
+    ``y_TBC`` is the readout (membrane potential or spikes); ``hidden`` maps layer names to
+    ``spk_TBN``; ``last_mem`` maps all layer names to the final membrane potential ``[B, N]``,
+    which is not finite if any of its steps was not; ``records`` is empty unless asked for.
+    """
+
+    y: Tensor
+    hidden: dict[str, Tensor]
+    last_mem: dict[str, Tensor]
+    records: dict[str, Record]
+
+
+class Network(nn.Module):
+    """Layers ``hidden1``, ``hidden2``, ..., ``readout``, each feeding the next."""
+
+    def __init__(self, layers: dict[str, Layer]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict(layers)
+
+    def forward(self, x_TBF: Tensor, record: bool = False) -> NetworkOutput:
+        """Run encoded input ``[T, B, F...]`` through all layers."""
+        hidden: dict[str, Tensor] = {}
+        last_mem: dict[str, Tensor] = {}
+        records: dict[str, Record] = {}
+        out = x_TBF
+        for name, layer in self.layers.items():
+            out, spk, mem, memory = layer(out, record=record)
+            last_mem[name] = mem
+            if name != "readout":
+                hidden[name] = spk
+            if memory is not None:
+                records[name] = memory
+        return NetworkOutput(out, hidden, last_mem, records)
+
+    def freeze(self, names: list[str]) -> None:
+        """Stop training the named layers.
+
+        Raises:
+            ValueError: a name that is no layer of this network.
+        """
+        for name in names:
+            if name not in self.layers:
+                raise ValueError(f"freeze: {name!r} is no layer; allowed: {', '.join(self.layers)}")
+            self.layers[name].requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a model has to fit into: data, neurons, surrogate, engine and objective.
+
+    Args:
+        sample_shape: shape of a sample without time and batch.
+        classes: number of outputs.
+        steps: number of time steps.
+        neuron: makes the neurons of each layer.
+        surrogate: copied into each spiking layer.
+        engine: how neurons are computed.
+        readout: ``membrane`` for a readout that does not spike, or ``spikes``.
+    """
+
+    sample_shape: tuple[int, ...]
+    classes: int
+    steps: int
+    neuron: NeuronFactory
+    surrogate: nn.Module
+    engine: str
+    readout: str
+
+
+@dataclass(frozen=True)
+class ModelFactory:
+    """What every model has.
+
+    Args:
+        hidden: sizes of the fully connected hidden layers.
+        bias: whether synapses have a bias.
+        dropout: probability of dropping a neuron for a whole sample, in [0, 1).
+        norm: ``none``, ``step``, ``tdbn`` or ``bntt``.
+        init: weight initialisation, see :mod:`surrolab.models.initialization`.
+        init_gain: factor on the initial weights.
+        init_rate: for ``fluctuation_driven``: input spikes per input and step.
+        init_xi: for ``fluctuation_driven``: threshold in standard deviations of the membrane.
+        readout_tau: time constant of the readout in ms; the neurons' own unless given.
+        freeze: names of layers that are not trained.
+    """
+
+    hidden: list[int]
+    bias: bool = True
+    dropout: float = 0.0
+    norm: str = "none"
+    init: str = "default"
+    init_gain: float = 1.0
+    init_rate: float = 0.05
+    init_xi: float = 1.0
+    readout_tau: float | None = None
+    freeze: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if any(size < 1 for size in self.hidden):
+            raise ValueError(f"hidden: {self.hidden} is not allowed; allowed: sizes of at least 1")
+        for name, allowed in (("norm", NORMS), ("init", INITS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name}: {getattr(self, name)!r} is unknown; allowed: {', '.join(allowed)}"
+                )
+
+    def build(self, around: Surroundings) -> Network:
+        """The network, with initial weights from torch's global generator."""
+        raise NotImplementedError
+
+    def _dense(self, sizes: tuple[int, int], around: Surroundings, neuron: NeuronFactory) -> Layer:
+        """A fully connected hidden layer."""
+        synapse = nn.Linear(*sizes, bias=self.bias)
+        self._initialize(synapse, neuron)
+        neurons = neuron.layer((sizes[1],), around.surrogate, around.engine)
+        if neuron.recurrent:
+            self._initialize(neurons.neuron.recurrent, neuron)
+        norm = time_norm(self.norm, (sizes[1],), neuron.threshold, around.steps)
+        return Layer(synapse, neurons, norm, dropout=self.dropout)
+
+    def _readout(self, inputs: int, around: Surroundings) -> Layer:
+        """The last layer: leaky and silent, or spiking like the others but without recurrence."""
+        synapse = nn.Linear(inputs, around.classes, bias=self.bias)
+        self._initialize(synapse, around.neuron)
+        return Layer(synapse, self._readout_neurons(around))
+
+    def _readout_neurons(self, around: Surroundings) -> NeuronLayer:
+        neuron = around.neuron
+        if around.readout == "spikes":
+            return neuron.feedforward().layer((around.classes,), around.surrogate, around.engine)
+        readout: Readout = neuron.readout(around.engine, self.readout_tau)
+        return readout
+
+    def _initialize(self, synapse: nn.Linear | nn.Conv2d, neuron: NeuronFactory) -> None:
+        initialize(synapse, self.init, self.init_gain, neuron, self.init_rate, self.init_xi)
+
+    def _finish(self, layers: list[Layer]) -> Network:
+        """Name the layers in order, the last one being the readout, and freeze what has to be."""
+        names = [f"hidden{i}" for i in range(1, len(layers))] + ["readout"]
+        network = Network(dict(zip(names, layers, strict=True)))
+        network.freeze(list(self.freeze or []))
+        return network
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable scalars."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def first_non_finite(output: NetworkOutput) -> str | None:
+    """The first layer whose membrane potential is not finite, or None."""
+    for name, mem in output.last_mem.items():
+        if not torch.isfinite(mem).all():
+            return name
+    return None

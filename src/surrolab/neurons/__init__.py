@@ -1,0 +1,27 @@
+"""snnTorch's neurons, unrolled over a sequence behind one layer type."""
+
+from surrolab.neurons.factory import (
+    AlphaFactory,
+    LapicqueFactory,
+    LeakyFactory,
+    NeuronFactory,
+    RLeakyFactory,
+    RSynapticFactory,
+    SynapticFactory,
+)
+from surrolab.neurons.layer import NeuronLayer, Readout, SpikingLayer
+from surrolab.neurons.record import Record
+
+__all__ = [
+    "AlphaFactory",
+    "LapicqueFactory",
+    "LeakyFactory",
+    "NeuronFactory",
+    "NeuronLayer",
+    "RLeakyFactory",
+    "RSynapticFactory",
+    "Readout",
+    "Record",
+    "SpikingLayer",
+    "SynapticFactory",
+]

@@ -1,0 +1,188 @@
+"""A layer of spiking neurons over a whole sequence, and the readout that does not spike."""
+
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from surrolab.neurons import stepwise
+from surrolab.neurons.equations import Equation, ResetMode, State, equation_of
+from surrolab.neurons.record import Record
+
+InputScale: TypeAlias = Literal["none", "one_minus_beta"]
+ENGINES = ("auto", "stepwise")
+INPUT_SCALES = ("none", "one_minus_beta")
+
+# A learned threshold at or below zero would make a resting neuron fire for ever.
+MIN_THRESHOLD = 0.01
+
+
+class LayerOutput(NamedTuple):
+    """``out_TBN`` (spikes, or a readout's membrane), final ``state``, ``record`` if asked for."""
+
+    out: Tensor
+    state: State
+    record: Record | None
+
+
+class NeuronLayer(nn.Module):
+    """A snnTorch neuron, unrolled over time; base of :class:`SpikingLayer` and :class:`Readout`.
+
+    The wrapped ``neuron`` owns the parameters (``beta``, ``threshold``, reset); they may be
+    scalars or tensors that broadcast over ``[B, N]``, learnable or not. Learnable decays are kept
+    in [0, 1] and thresholds above 0 by projection at the start of each forward pass (snnTorch
+    clamps in the graph instead, where a decay that has left [0, 1] gets no gradient and stays).
+
+    The neuron is taken out of ``snntorch.SpikingNeuron.instances``, snnTorch's class-level list
+    that keeps every neuron alive and lets one model reset another's state.
+    """
+
+    def __init__(
+        self,
+        neuron: nn.Module,
+        engine: str = "auto",
+        detach_reset: bool = True,
+        input_scale: InputScale | None = None,
+    ) -> None:
+        super().__init__()
+        _check_options(neuron)
+        if engine not in ENGINES:
+            raise ValueError(f"engine: {engine!r} is not available; allowed: {', '.join(ENGINES)}")
+        if input_scale is None:
+            # Lapicque's RC circuit charges by (1 - beta) R I; the others leave that to the weights.
+            input_scale = "one_minus_beta" if type(neuron) is snntorch.Lapicque else "none"
+        if input_scale not in INPUT_SCALES:
+            raise ValueError(
+                f"input_scale: {input_scale!r} is unknown; allowed: {', '.join(INPUT_SCALES)}"
+            )
+        instances = snntorch.SpikingNeuron.instances
+        instances[:] = [other for other in instances if other is not neuron]
+        self.neuron: Any = neuron
+        self.engine = "stepwise" if engine == "auto" else engine
+        self.detach_reset = detach_reset
+        self.input_scale = input_scale
+        self.smooth = False
+        equation_of(neuron, self.reset, None)
+
+    @property
+    def reset(self) -> ResetMode:
+        """``subtract``, ``zero`` or ``none``."""
+        reset: ResetMode = self.neuron.reset_mechanism
+        return reset
+
+    @property
+    def surrogate(self) -> Any:
+        """What fires: a :class:`surrolab.surrogates.Surrogate` or any ``spike_grad``."""
+        return self.neuron.spike_grad
+
+    def extra_repr(self) -> str:
+        return (
+            f"engine={self.engine!r}, reset={self.reset!r}, detach_reset={self.detach_reset}, "
+            f"input_scale={self.input_scale!r}"
+        )
+
+    def prepare(self, cur_TBN: Tensor) -> tuple[Tensor, Equation]:
+        """The current as the neuron sees it, and the equation with today's parameters."""
+        self._project()
+        gain = 1 - self.neuron.beta.clamp(0, 1) if self.input_scale == "one_minus_beta" else None
+        if type(self.neuron) is snntorch.Lapicque and not _is_one(self.neuron.R):
+            gain = self.neuron.R if gain is None else gain * self.neuron.R
+        equation = equation_of(self.neuron, self.reset, gain)
+        return (cur_TBN if gain is None else gain * cur_TBN), equation
+
+    @torch.no_grad()
+    def _project(self) -> None:
+        for name in ("beta", "alpha"):
+            decay = getattr(self.neuron, name, None)
+            if isinstance(decay, nn.Parameter):
+                decay.clamp_(0, 1)
+        if isinstance(self.neuron.threshold, nn.Parameter):
+            self.neuron.threshold.clamp_(min=MIN_THRESHOLD)
+
+
+class SpikingLayer(NeuronLayer):
+    """Spiking neurons over a sequence: current in, spikes out.
+
+    Args:
+        neuron: a ``snntorch.Leaky``, ``Synaptic``, ``Alpha``, ``Lapicque``, ``RLeaky`` or
+            ``RSynaptic``, with any ``spike_grad``. Its hidden state is not used.
+        engine: ``auto`` or ``stepwise``.
+        detach_reset: whether the gradient through the reset is cut.
+        input_scale: ``none``, or ``one_minus_beta`` for a current that is scaled by
+            ``1 - beta``; None means the neuron's own (``one_minus_beta`` for Lapicque).
+
+    Raises:
+        TypeError: the neuron is none of the six.
+        ValueError: an unknown option, or a snnTorch option that has no counterpart here
+            (``init_hidden``, ``inhibition``, ``state_quant``, ``surrogate_disable``, graded
+            spikes, ``reset_delay=False``).
+    """
+
+    def __init__(
+        self,
+        neuron: nn.Module,
+        engine: str = "auto",
+        detach_reset: bool = True,
+        input_scale: InputScale | None = None,
+    ) -> None:
+        super().__init__(neuron, engine, detach_reset, input_scale)
+        self.correction = stepwise.correction(self)
+
+    def forward(
+        self, cur_TBN: Tensor, state: State | None = None, record: bool = False
+    ) -> LayerOutput:
+        """Run ``cur_TBN`` ``[T, B, N...]`` through the neurons.
+
+        ``state`` is where to start (at rest unless given); with ``record`` the output carries the
+        membrane potential and, after backward, its gradient. Spikes have the dtype of ``cur_TBN``.
+        """
+        return LayerOutput(*stepwise.spikes(self, cur_TBN, state, record))
+
+
+class Readout(NeuronLayer):
+    """Leaky readout that integrates and does not spike: current in, membrane potential out.
+
+    Args:
+        neuron: as for :class:`SpikingLayer`, without recurrence; its ``reset_mechanism`` has to
+            be ``none``, and its threshold is not used.
+        engine, input_scale: as for :class:`SpikingLayer`.
+    """
+
+    def __init__(
+        self, neuron: nn.Module, engine: str = "auto", input_scale: InputScale | None = None
+    ) -> None:
+        super().__init__(neuron, engine, True, input_scale)
+        if self.reset != "none":
+            raise ValueError(
+                f"reset: {self.reset!r} in a readout that does not spike; allowed: none"
+            )
+        if hasattr(neuron, "recurrent"):
+            raise ValueError("neuron: a readout has no recurrence; allowed: Leaky, Synaptic, Alpha")
+
+    def forward(
+        self, cur_TBN: Tensor, state: State | None = None, record: bool = False
+    ) -> LayerOutput:
+        """``mem_TBC`` for ``cur_TBN`` ``[T, B, C]``; the rest as in :class:`SpikingLayer`."""
+        return LayerOutput(*stepwise.membranes(self, cur_TBN, state, record))
+
+
+def _is_one(value: Tensor) -> bool:
+    return value.numel() == 1 and float(value) == 1.0
+
+
+def _check_options(neuron: nn.Module) -> None:
+    """Refuse what snnTorch offers and no engine here reproduces."""
+    if not isinstance(neuron, snntorch.SpikingNeuron):
+        raise TypeError(f"neuron: {type(neuron).__name__} is not a snnTorch neuron")
+    graded = neuron.graded_spikes_factor
+    for name, unusual in {
+        "init_hidden": neuron.init_hidden,
+        "inhibition": neuron.inhibition,
+        "state_quant": bool(neuron.state_quant),
+        "surrogate_disable": neuron.surrogate_disable,
+        "graded_spikes_factor": isinstance(graded, nn.Parameter) or not _is_one(graded),
+        "reset_delay": not getattr(neuron, "reset_delay", True),
+    }.items():
+        if unusual:
+            raise ValueError(f"{name}: not supported in a layer; allowed: snnTorch's default")

@@ -1,0 +1,41 @@
+"""What a layer remembers of one forward pass, when asked to."""
+
+import torch
+from torch import Tensor
+
+
+class Record:
+    """The membrane potential of one forward pass and, after backward, its gradient.
+
+    ``membrane`` is ``mem_TBN``, detached. ``gradient`` is dL/dU for every time step,
+    ``[T, B, N]``: the whole derivative, through the spikes of its own step and through all later
+    steps. It is None until ``backward`` has run. In the last layer a step may have no influence on
+    the loss; its gradient is zero.
+    """
+
+    def __init__(self) -> None:
+        self._mems: list[Tensor] = []
+
+    def append(self, mem_BN: Tensor) -> None:
+        """Take the membrane potential of the next time step, still on the graph."""
+        if mem_BN.requires_grad:
+            mem_BN.retain_grad()
+        self._mems.append(mem_BN)
+
+    @property
+    def membrane(self) -> Tensor:
+        """``mem_TBN``, detached."""
+        return torch.stack([mem.detach() for mem in self._mems])
+
+    @property
+    def gradient(self) -> Tensor | None:
+        """dL/dU as ``[T, B, N]``, or None before ``backward``."""
+        grads = [mem.grad if mem.requires_grad else None for mem in self._mems]
+        if all(grad is None for grad in grads):
+            return None
+        return torch.stack(
+            [
+                torch.zeros_like(mem) if grad is None else grad
+                for mem, grad in zip(self._mems, grads, strict=True)
+            ]
+        ).detach()
