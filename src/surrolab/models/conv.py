@@ -67,4 +67,4 @@ class ConvFactory(ModelFactory):
         self._initialize(synapse, around.neuron)
         neurons = around.neuron.layer(shape, around.surrogate, around.engine)
         norm = time_norm(self.norm, shape, around.neuron.threshold, around.steps)
-        return Layer(synapse, neurons, norm, POOLS[self.pool](self.pool_size), self.dropout)
+        return Layer(synapse, neurons, shape, norm, POOLS[self.pool](self.pool_size), self.dropout)

@@ -41,14 +41,16 @@ class Dropout(nn.Module):
 class Layer(nn.Module):
     """``x_TBF -> spk_TBN`` (or the membrane, for a readout): synapse, norm, neurons, pool, dropout.
 
-    The synapse (``nn.Linear`` or ``nn.Conv2d``) is applied to all time steps in one call, and only
-    once where the input is the same in every step.
+    ``shape`` is that of the neurons, without time and batch. The synapse (``nn.Linear`` or
+    ``nn.Conv2d``) is applied to all time steps in one call, and only once where the input is the
+    same in every step.
     """
 
     def __init__(
         self,
         synapse: nn.Linear | nn.Conv2d,
         neurons: NeuronLayer,
+        shape: tuple[int, ...],
         norm: TimeNorm | None = None,
         pool: nn.Module | None = None,
         dropout: float = 0.0,
@@ -57,6 +59,7 @@ class Layer(nn.Module):
         self.synapse = synapse
         self.norm = norm
         self.neurons = neurons
+        self.shape = shape
         self.pool = pool
         self.dropout = Dropout(dropout) if dropout else None
 
@@ -74,6 +77,7 @@ class Layer(nn.Module):
 
     def current(self, x_TBF: Tensor) -> Tensor:
         """The input current ``cur_TBN`` of the neurons."""
+        cur_TBN: Tensor
         steps = x_TBF.shape[0]
         constant = steps > 1 and x_TBF.stride(0) == 0
         x = x_TBF[:1] if constant else x_TBF

@@ -132,13 +132,13 @@ class ModelFactory:
         if neuron.recurrent:
             self._initialize(neurons.neuron.recurrent, neuron)
         norm = time_norm(self.norm, (sizes[1],), neuron.threshold, around.steps)
-        return Layer(synapse, neurons, norm, dropout=self.dropout)
+        return Layer(synapse, neurons, (sizes[1],), norm, dropout=self.dropout)
 
     def _readout(self, inputs: int, around: Surroundings) -> Layer:
         """The last layer: leaky and silent, or spiking like the others but without recurrence."""
         synapse = nn.Linear(inputs, around.classes, bias=self.bias)
         self._initialize(synapse, around.neuron)
-        return Layer(synapse, self._readout_neurons(around))
+        return Layer(synapse, self._readout_neurons(around), (around.classes,))
 
     def _readout_neurons(self, around: Surroundings) -> NeuronLayer:
         neuron = around.neuron

@@ -194,15 +194,27 @@ class RSynapticEquation(Equation):
         return RSynapticState(state.spk, syn, _subtract(mem, r, self.threshold, self.reset))
 
 
+_WRAPPED = (
+    snntorch.Leaky,
+    snntorch.Synaptic,
+    snntorch.Alpha,
+    snntorch.Lapicque,
+    snntorch.RLeaky,
+    snntorch.RSynaptic,
+)
+
+
 def equation_of(neuron: Any, reset: ResetMode, gain: Tensor | None) -> Equation:
     """The equation of a snnTorch neuron, with the parameters that the neuron owns.
 
     Raises:
         TypeError: if the neuron is not one of snnTorch's six that are wrapped here.
     """
-    beta = neuron.beta.clamp(0, 1)
-    common = (beta, neuron.threshold, reset, gain)
     kind = type(neuron)
+    if kind not in _WRAPPED:
+        names = ", ".join(neuron.__name__ for neuron in _WRAPPED)
+        raise TypeError(f"neuron: {kind.__name__} is not supported; allowed: {names}")
+    common = (neuron.beta.clamp(0, 1), neuron.threshold, reset, gain)
     if kind in (snntorch.Leaky, snntorch.Lapicque):
         return LeakyEquation(*common)
     if kind is snntorch.Synaptic:
@@ -211,9 +223,4 @@ def equation_of(neuron: Any, reset: ResetMode, gain: Tensor | None) -> Equation:
         return AlphaEquation(*common, neuron.alpha.clamp(0, 1))
     if kind is snntorch.RLeaky:
         return RLeakyEquation(*common, neuron.recurrent)
-    if kind is snntorch.RSynaptic:
-        return RSynapticEquation(*common, neuron.alpha.clamp(0, 1), neuron.recurrent)
-    raise TypeError(
-        f"neuron: {kind.__name__} is not supported; allowed: snntorch.Leaky, Synaptic, Alpha, "
-        "Lapicque, RLeaky, RSynaptic"
-    )
+    return RSynapticEquation(*common, neuron.alpha.clamp(0, 1), neuron.recurrent)

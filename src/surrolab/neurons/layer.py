@@ -3,7 +3,6 @@
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import snntorch
-import torch
 from torch import Tensor, nn
 
 from surrolab.neurons import stepwise
@@ -91,14 +90,14 @@ class NeuronLayer(nn.Module):
         equation = equation_of(self.neuron, self.reset, gain)
         return (cur_TBN if gain is None else gain * cur_TBN), equation
 
-    @torch.no_grad()
     def _project(self) -> None:
+        # Through .data: a graph of an earlier forward pass stays good for its backward.
         for name in ("beta", "alpha"):
             decay = getattr(self.neuron, name, None)
             if isinstance(decay, nn.Parameter):
-                decay.clamp_(0, 1)
+                decay.data.clamp_(0, 1)
         if isinstance(self.neuron.threshold, nn.Parameter):
-            self.neuron.threshold.clamp_(min=MIN_THRESHOLD)
+            self.neuron.threshold.data.clamp_(min=MIN_THRESHOLD)
 
 
 class SpikingLayer(NeuronLayer):

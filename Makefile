@@ -1,0 +1,42 @@
+# Everything works in a fresh clone: each target sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-slow lint format bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/installed ## make .venv with surrolab and everything it needs (done once)
+
+# The stamp is written last, so that a set-up that was broken off is done again.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "surrolab needs Python 3.11 or newer; call make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: setup ## train the default network: handwritten digits, sigmoid surrogate
+	$(BIN)/python train.py surrogate=sigmoid
+
+test: setup ## run the tests (minutes)
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: setup ## run the proofs that take longer
+	$(BIN)/python -m pytest -m slow
+
+lint: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## put the code into the project's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure: what a step costs outside the network, and the table of accuracies
+	$(BIN)/python tests/bench/overhead.py
+
+clean: ## remove the virtual environment and caches; runs in outputs/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,53 @@
+"""The callbacks of a run, as the configuration describes them."""
+
+import sys
+from dataclasses import dataclass
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+
+from surrolab.callbacks.checkpoints import Checkpoints
+from surrolab.callbacks.finite import FiniteGuard
+from surrolab.callbacks.health import Health
+from surrolab.callbacks.progress import EpochLines, ProgressBar
+from surrolab.callbacks.seeds import Seeds
+from surrolab.run.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class StandardCallbacks:
+    """What every run has, and what can be switched.
+
+    Args:
+        progress: show a progress bar where the output is a terminal.
+        health: report silent layers and gradients that are zero.
+        early_stopping_patience: epochs without improvement on validation before the run stops;
+            None never stops it.
+        early_stopping_min_delta: what counts as an improvement.
+    """
+
+    progress: bool
+    health: bool
+    early_stopping_patience: int | None
+    early_stopping_min_delta: float
+
+    def build(self, seed: int, directory: RunDirectory, labelled: bool) -> list[pl.Callback]:
+        """The callbacks, in the order in which they run; checkpoints hold the state of all."""
+        callbacks: list[pl.Callback] = [Seeds(seed), FiniteGuard(), EpochLines()]
+        if self.health:
+            callbacks.append(Health())
+        if self.early_stopping_patience is not None:
+            callbacks.append(
+                EarlyStopping(
+                    monitor="val/accuracy" if labelled else "val/mse",
+                    mode="max" if labelled else "min",
+                    patience=self.early_stopping_patience,
+                    min_delta=self.early_stopping_min_delta,
+                    check_on_train_epoch_end=False,
+                    check_finite=False,
+                )
+            )
+        if self.progress and sys.stdout.isatty():
+            callbacks.append(ProgressBar(leave=False))
+        callbacks.append(Checkpoints(directory.best, directory.last))
+        return callbacks

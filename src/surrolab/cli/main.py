@@ -1,0 +1,77 @@
+"""The command `surrolab` and the script `train.py`."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from surrolab.errors import RunError, UserError, one_line
+
+COMMANDS: dict[str, str] = {"train": "train a network; the same as `python train.py`"}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The command ``surrolab``: the first word says what to do."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help"):
+        print("usage: surrolab [--debug] COMMAND ...\n")
+        for name, what in COMMANDS.items():
+            print(f"  {name:10} {what}")
+        print("\nEach command has --help; --debug shows the trace of an error.")
+        sys.exit(0)
+    if words[0] == "--version":
+        from surrolab import __version__
+
+        print(f"surrolab {__version__}")
+        sys.exit(0)
+    if words[0] not in COMMANDS:
+        _end(lambda: _unknown(words[0]), debug)
+    train(words[1:], debug=debug)
+
+
+def train(argv: Sequence[str] | None = None, debug: bool = False) -> NoReturn:
+    """``train.py`` and ``surrolab train``: Hydra overrides, or ``resume=RUN_DIR``.
+
+    Ends the process: status 0, 2 for what the user can put right, 1 for a run that failed, 130
+    for one that was interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = debug or "--debug" in words or os.environ.get("HYDRA_FULL_ERROR") == "1"
+    words = [word for word in words if word != "--debug"]
+
+    def job() -> int:
+        from surrolab.cli.train import run_command
+
+        return run_command(words)
+
+    _end(job, debug)
+
+
+def _unknown(command: str) -> int:
+    raise UserError(f"{command}: no such command; allowed: {', '.join(COMMANDS)}")
+
+
+def _end(job: Callable[[], int], debug: bool) -> NoReturn:
+    """Run a job and end the process with its status, errors told in one line."""
+    try:
+        status = job()
+    except KeyboardInterrupt:
+        status = _tell("interrupted", 130)
+    except (UserError, RunError) as error:
+        if debug:
+            raise
+        status = _tell(one_line(error), 2 if isinstance(error, UserError) else 1)
+    except Exception as error:
+        if debug:
+            raise
+        what = f"{type(error).__name__}: {one_line(error)}"
+        status = _tell(f"{what} (this is a fault of surrolab; --debug shows the trace)", 1)
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _tell(line: str, status: int) -> int:
+    print(f"surrolab: {line}", file=sys.stderr)
+    return status

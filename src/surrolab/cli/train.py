@@ -1,0 +1,116 @@
+"""From a command line to a run: Hydra composes, the schema checks, then the heavy part begins."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from surrolab.cli.explain import check_flags, explain
+from surrolab.errors import RunError, UserError, one_line
+from surrolab.run.directory import RunDirectory
+from surrolab.schema import CONF, validate
+
+
+def run_command(words: list[str]) -> int:
+    """Train as the words say; the exit status."""
+    resume = [word for word in words if word.startswith("resume=") and word != "resume=null"]
+    if resume:
+        from surrolab.cli.resume import resume_command
+
+        return resume_command(words)
+    check_flags(words)
+    status: list[int] = []
+    errors: list[BaseException] = []
+
+    def job(config: DictConfig) -> None:
+        # Kept from Hydra, which would print a line of its own. In a multirun the other jobs run.
+        try:
+            status.append(_job(config))
+        except (UserError, RunError) as error:
+            errors.append(error)
+
+    app = hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(job)
+    with _arguments(words), _full_errors():
+        try:
+            app()
+        except OSError as error:
+            raise UserError(
+                f"hydra.run.dir: {error.filename} cannot be written ({error.strerror}); allowed: "
+                "a directory that can"
+            ) from error
+        except Exception as error:
+            explained = explain(error, words)
+            if explained is None:
+                raise
+            raise explained from error
+    if errors:
+        raise errors[0]
+    return max(status, default=0)
+
+
+def _job(config: DictConfig) -> int:
+    """One job of Hydra's: a run in a directory of its own."""
+    hydra_config = HydraConfig.get()
+    wanted = Path(hydra_config.runtime.output_dir)
+    own = any(word.startswith("hydra.run.dir=") for word in hydra_config.overrides.hydra)
+    try:
+        container: Any = OmegaConf.to_container(config, resolve=True)
+        valid = validate(container)
+    except OmegaConfBaseException as error:
+        _remove_if_empty(wanted)
+        raise UserError(" ".join(str(error).split())) from error
+    except UserError:
+        _remove_if_empty(wanted)
+        raise
+    directory = RunDirectory.claim(wanted, must_be_new=own)
+    choices = {
+        group: option for group, option in hydra_config.runtime.choices.items() if "/" not in group
+    }
+    directory.write_config(valid, list(hydra_config.overrides.task), choices)
+    try:
+        from surrolab.run.execute import execute
+
+        return execute(valid, directory)
+    except BaseException as error:
+        if not directory.result.exists():  # it did not come as far as the run itself
+            directory.write_failure(valid["seed"], one_line(error))
+        raise
+
+
+def _remove_if_empty(path: Path) -> None:
+    """Hydra makes the directory before the job can refuse its configuration."""
+    for folder in (path, path.parent):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+@contextlib.contextmanager
+def _arguments(words: list[str]) -> Iterator[None]:
+    """Hydra reads ``sys.argv``."""
+    before = sys.argv
+    sys.argv = [before[0], *words]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextlib.contextmanager
+def _full_errors() -> Iterator[None]:
+    """Have Hydra raise its errors rather than print them over many lines and exit."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before

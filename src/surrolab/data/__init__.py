@@ -1,0 +1,23 @@
+"""Data modules: every data set behind one interface, in batches made by one indexing step."""
+
+from surrolab.data.batch import Batch
+from surrolab.data.batches import IndexBatches
+from surrolab.data.digits import Digits
+from surrolab.data.mnist5k import Mnist5k
+from surrolab.data.module import DataModule
+from surrolab.data.randman import Randman
+from surrolab.data.samples import Samples, SampleSet, Splits
+from surrolab.data.yinyang import YinYang
+
+__all__ = [
+    "Batch",
+    "DataModule",
+    "Digits",
+    "IndexBatches",
+    "Mnist5k",
+    "Randman",
+    "SampleSet",
+    "Samples",
+    "Splits",
+    "YinYang",
+]

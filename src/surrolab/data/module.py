@@ -1,0 +1,161 @@
+"""The interface of every data set."""
+
+import os
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from surrolab.data.batch import Batch
+from surrolab.data.batches import IndexBatches
+from surrolab.data.checks import folder, fraction, whole_number
+from surrolab.data.samples import Samples, SampleSet, Splits, split_off
+
+Stage = Literal["train", "val", "test"]
+
+
+class DataModule(pl.LightningDataModule, ABC):
+    """A data set in memory: a fixed stratified split and fast loaders.
+
+    A subclass sets ``sample_shape``, ``classes`` and ``steps`` (all known before anything is
+    loaded, as the model is built from them) and implements `load`.
+
+    The split depends on ``split_seed`` alone. ``seed`` drives the order of the training samples
+    and nothing else. With several processes each sees its own share (`IndexBatches`), so that
+    the Trainer must be built with ``use_distributed_sampler=False``.
+
+    Args:
+        batch_size: samples per batch and process.
+        root: folder for files that a data set keeps; None is the user's cache folder.
+        split_seed: seed of the split, 0 to 2**32 - 1.
+        val_fraction: share of the samples used for validation, where the source gives no
+            official validation samples.
+        test_fraction: the same for test. Both are shares of the samples that the source does not
+            assign to a stage itself.
+
+    Attributes:
+        sample_shape: shape of one sample at one step, without batch and time.
+        classes: number of classes.
+        steps: number of time steps T, or None for static data.
+        seed: seed of the order of the training samples; set before the loaders are made.
+        shuffle: whether to shuffle the training samples. False together with Trainer's
+            ``limit_train_batches`` trains on the same few batches over and over
+            (``overfit_batches`` would put another sampler in place of this one).
+        target: what ``y`` is; "class" is a class index.
+
+    Raises:
+        ValueError: a parameter is out of range, or ``root`` is no folder.
+    """
+
+    sample_shape: tuple[int, ...]
+    classes: int
+    steps: int | None
+    target: ClassVar[Literal["class"]] = "class"
+
+    def __init__(
+        self,
+        batch_size: int = 128,
+        root: str | os.PathLike[str] | None = None,
+        split_seed: int = 0,
+        *,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.batch_size = whole_number("batch_size", batch_size, 1)
+        self.root = folder("root", root)
+        self.split_seed = whole_number("split_seed", split_seed, 0, 2**32 - 1)
+        self.val_fraction = fraction("val_fraction", val_fraction)
+        self.test_fraction = fraction("test_fraction", test_fraction)
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"val_fraction: {val_fraction} beside test_fraction {test_fraction} is not "
+                "allowed; allowed: fractions that add up to less than 1"
+            )
+        self.seed: int = 0
+        self.shuffle: bool = True
+        self._splits: dict[Stage, Samples] | None = None
+
+    @abstractmethod
+    def load(self) -> Samples | Splits:
+        """Return all samples, or the official split of them.
+
+        Stages that the official split leaves out are split off its ``train``.
+        """
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether a sample has a time axis, so that ``Batch.x`` is time-first."""
+        return self.steps is not None
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Number of samples in "train", "val" and "test"; loads the data if need be."""
+        return {stage: len(samples) for stage, samples in self._loaded().items()}
+
+    def prepare_data(self) -> None:
+        """Load on the first process of a node, so that the others find what it left on disk."""
+        self.setup()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load and split; a second call does nothing. All stages are set up at once."""
+        if self._splits is None:
+            self._splits = self._split(self.load())
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return shuffled training batches; all processes get equally many."""
+        return self._loader("train", training=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return validation batches in a fixed order, each sample once over all processes."""
+        return self._loader("val", training=False)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return test batches in a fixed order, each sample once over all processes."""
+        return self._loader("test", training=False)
+
+    def _loaded(self) -> dict[Stage, Samples]:
+        self.setup()
+        assert self._splits is not None
+        return self._splits
+
+    def _split(self, loaded: Samples | Splits) -> dict[Stage, Samples]:
+        train, val, test = loaded if isinstance(loaded, Splits) else Splits(loaded)
+        pool = len(train)
+        if test is None:
+            train, test = split_off(train, "test_fraction", self.test_fraction, self.split_seed)
+        if val is None:
+            # Still a share of the whole pool, although the test samples are gone from it.
+            share = self.val_fraction * pool / len(train)
+            train, val = split_off(train, "val_fraction", share, self.split_seed)
+        time = () if self.steps is None else (self.steps,)
+        for samples in (train, val, test):
+            shape = tuple(samples.x.shape[1:])
+            if shape != (*time, *self.sample_shape):
+                raise ValueError(
+                    f"x: samples of shape {shape} are not allowed; "
+                    f"allowed: {(*time, *self.sample_shape)}, as the data module states"
+                )
+        return {"train": train, "val": val, "test": test}
+
+    def _loader(self, stage: Stage, training: bool) -> DataLoader[Batch]:
+        samples = self._loaded()[stage]
+        batches = IndexBatches(
+            len(samples),
+            self.batch_size,
+            training=training,
+            shuffle=training and self.shuffle,
+            seed=self.seed,
+            rank=0 if self.trainer is None else self.trainer.global_rank,
+            world_size=1 if self.trainer is None else self.trainer.world_size,
+        )
+        return DataLoader(
+            SampleSet(samples, self.is_sequence),
+            sampler=batches,
+            batch_size=None,
+            num_workers=0,
+            # Its own: a loader draws a number at each start, by default from the global stream.
+            generator=torch.Generator(),
+        )

@@ -1,0 +1,95 @@
+"""Optimizers and learning rate schedules, as the configuration describes them."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+
+@dataclass(frozen=True)
+class OptimizerFactory:
+    """What every optimizer has.
+
+    Args:
+        lr: learning rate.
+        weight_decay: applied to synaptic weights; never to biases, decays or thresholds.
+        schedule: ``constant``, ``linear``, ``cosine`` or ``exponential``, over all steps.
+        warmup_epochs: linear rise from 0, in epochs; may be a fraction.
+        final_factor: learning rate at the end relative to ``lr``.
+    """
+
+    lr: float
+    weight_decay: float
+    schedule: str
+    warmup_epochs: float
+    final_factor: float
+
+    def build(
+        self, parameters: Iterable[nn.Parameter], steps: int, steps_per_epoch: float
+    ) -> tuple[torch.optim.Optimizer, LambdaLR]:
+        """The optimizer, and its schedule, which is a function of the step and steps every step."""
+        trained = [p for p in parameters if p.requires_grad]
+        weights = [p for p in trained if p.ndim >= 2]
+        others = [p for p in trained if p.ndim < 2]
+        groups = [
+            {"params": weights, "weight_decay": self.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimizer = self._optimizer([group for group in groups if group["params"]])
+        return optimizer, LambdaLR(optimizer, self.factor(steps, steps_per_epoch))
+
+    def factor(self, steps: int, steps_per_epoch: float) -> Callable[[int], float]:
+        """Learning rate over ``lr``, by step."""
+        warmup = self.warmup_epochs * steps_per_epoch
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / (warmup + 1)
+            done = min(1.0, (step - warmup) / max(1.0, steps - warmup))
+            if self.schedule == "linear":
+                return 1 - (1 - self.final_factor) * done
+            if self.schedule == "cosine":
+                half = (1 + math.cos(math.pi * done)) / 2
+                return self.final_factor + (1 - self.final_factor) * half
+            if self.schedule == "exponential":
+                return float(self.final_factor**done)
+            return 1.0
+
+        return factor
+
+    def _optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Adam(OptimizerFactory):
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980)."""
+
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def _optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]))
+
+
+@dataclass(frozen=True)
+class AdamW(OptimizerFactory):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def _optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]))
+
+
+@dataclass(frozen=True)
+class SGD(OptimizerFactory):
+    """Stochastic gradient descent with momentum."""
+
+    momentum: float = 0.9
+
+    def _optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum)

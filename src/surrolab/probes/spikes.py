@@ -1,0 +1,47 @@
+"""How much the neurons of a layer spike."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+SATURATED = 0.95
+
+
+class SpikeStatistics(Metric):
+    """Firing rate and silent and saturated neurons of one layer over a whole pass.
+
+    ``compute`` gives ``rate`` (spikes per neuron and step), ``silent_fraction`` (neurons without a
+    spike in any sample of the pass) and ``saturated_fraction`` (neurons with a spike in at least
+    95 % of the steps). Counts are summed over batches and ranks.
+
+    Args:
+        shape: shape of the layer, without time and batch.
+    """
+
+    full_state_update = False
+    count: Tensor
+    steps: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.add_state("count", torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("steps", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, spk_TBN: Tensor, lengths_B: Tensor) -> None:
+        """Count the spikes of a batch; steps beyond a sample's length do not count."""
+        spk_TBN = spk_TBN.detach()
+        total = int(lengths_B.sum())
+        if total < spk_TBN.shape[0] * spk_TBN.shape[1]:
+            valid = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
+            spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
+        # A batch's counts are exact in float32, the pass's in float64.
+        self.count += spk_TBN.sum((0, 1), dtype=torch.float32)
+        self.steps += total
+
+    def compute(self) -> dict[str, Tensor]:
+        rate_N = self.count / self.steps
+        return {
+            "rate": rate_N.mean(),
+            "silent_fraction": (self.count == 0).double().mean(),
+            "saturated_fraction": (rate_N >= SATURATED).double().mean(),
+        }

@@ -1,0 +1,27 @@
+"""A further process of a distributed run; started by the first, with its run directory.
+
+Lies in a folder of its own, since Python puts the folder of a script in front of the search path.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Run the configuration of the directory named on the command line, as one rank."""
+    from surrolab.run.directory import RunDirectory
+    from surrolab.run.execute import execute
+    from surrolab.schema import validate
+
+    directory = RunDirectory.existing(Path(sys.argv[1]))
+    return execute(
+        validate(directory.read_config()),
+        directory,
+        resume="resume" in sys.argv[2:],
+        rank=int(os.environ["LOCAL_RANK"]),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""From a checked configuration to objects."""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from surrolab.callbacks import AtomicCheckpointIO, StandardCallbacks
+from surrolab.data import DataModule
+from surrolab.errors import UserError, one_line
+from surrolab.models import ModelFactory, Surroundings
+from surrolab.neurons import NeuronFactory
+from surrolab.objectives import Objective
+from surrolab.optimization import OptimizerFactory
+from surrolab.run.directory import RunDirectory
+from surrolab.schema import allowed_targets
+from surrolab.seeding import seed_all
+from surrolab.task import Task
+from surrolab.tracking import Tracking
+
+
+def build(group: str, node: dict[str, Any], **others: Any) -> Any:
+    """Make what a group's node describes; ``others`` are arguments that are no configuration.
+
+    Raises:
+        UserError: the target is not one that ``conf/`` names for the group, or refuses its values.
+    """
+    target = node["_target_"]
+    if target not in allowed_targets(group):
+        raise UserError(
+            f"{group}._target_: {target!r} is not on the list; allowed: "
+            f"{', '.join(sorted(allowed_targets(group)))}"
+        )
+    module, _, name = target.rpartition(".")
+    make = getattr(importlib.import_module(module), name)
+    values = {key: value for key, value in node.items() if key != "_target_"}
+    with blame(group, values):
+        return make(**values, **others)
+
+
+class blame:  # noqa: N801  (a context manager that reads like a word)
+    """Turns the ValueError of a constructor into a line that names the option."""
+
+    def __init__(self, group: str, keys: Any) -> None:
+        self._group = group
+        self._keys = keys
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, ValueError):
+            return
+        line = one_line(error)
+        key = line.partition(":")[0]
+        if key in self._keys:
+            line = f"{self._group}.{line}"
+        elif not line.startswith(f"{self._group}:"):
+            line = f"{self._group}: {line}"
+        raise UserError(line) from error
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run consists of."""
+
+    data: DataModule
+    task: Task
+    callbacks: StandardCallbacks
+    tracking: Tracking
+    labelled: bool
+
+
+def build_parts(config: dict[str, Any]) -> Parts:
+    """Everything but the trainer, with initial weights drawn from the configuration's seed.
+
+    Configured objects come first and the data last, so that a value that makes no sense is
+    refused before anything is loaded.
+
+    Raises:
+        UserError: a value that the schema cannot judge, or parts that do not fit together.
+    """
+    surrogate: nn.Module = build("surrogate", config["surrogate"])
+    neuron: NeuronFactory = build("neuron", config["neuron"])
+    encoder = build("encoding", config["encoding"])
+    objective: Objective = build("objective", config["objective"])
+    optimizer: OptimizerFactory = build("optimizer", config["optimizer"])
+    model: ModelFactory = build("model", config["model"])
+    callbacks: StandardCallbacks = build("callbacks", config["callbacks"])
+    tracking: Tracking = build("logger", config["logger"])
+    data: DataModule = build("data", config["data"])
+    data.seed = config["seed"]
+    if objective.task == "classification" and data.target != "class":
+        raise UserError("objective: needs classes and the data have none; allowed: mse_step")
+    steps = data.steps if data.is_sequence else config["encoding"]["steps"]
+    assert steps is not None
+    around = Surroundings(
+        sample_shape=data.sample_shape,
+        classes=data.classes,
+        steps=steps,
+        neuron=neuron,
+        surrogate=surrogate,
+        engine=config["engine"],
+        readout=objective.readout,
+    )
+    seed_all(config["seed"], "build")
+    with blame("model", config["model"]):
+        network = model.build(around)
+    labelled = data.target == "class"
+    task = Task(network, encoder, objective, optimizer, data.classes, data.is_sequence, labelled)
+    with blame("encoding", config["encoding"]), torch.no_grad():
+        # An encoding that these data cannot have is refused now, not in the first epoch.
+        one = torch.zeros(*((steps, 1) if data.is_sequence else (1,)), *data.sample_shape)
+        lengths = torch.tensor([steps if data.is_sequence else 1])
+        encoder(one, lengths, is_sequence=data.is_sequence)
+    return Parts(data, task, callbacks, tracking, labelled)
+
+
+def build_trainer(
+    config: dict[str, Any],
+    parts: Parts,
+    directory: RunDirectory,
+    loggers: list[Any],
+) -> pl.Trainer:
+    """Lightning's trainer with the configuration's options passed through.
+
+    Raises:
+        UserError: Lightning refuses them.
+    """
+    callbacks = parts.callbacks.build(config["seed"], directory, parts.labelled)
+    bar = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
+    try:
+        trainer: pl.Trainer = build(
+            "trainer",
+            config["trainer"],
+            callbacks=callbacks,
+            logger=loggers,
+            plugins=[AtomicCheckpointIO()],
+            default_root_dir=directory.path,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=bar,
+            num_sanity_val_steps=0,
+            # The data's own sampler shards without doubling a sample in evaluation.
+            use_distributed_sampler=False,
+        )
+    except (pl.utilities.exceptions.MisconfigurationException, RuntimeError) as error:
+        raise UserError(f"trainer: {one_line(error)}") from error
+    return trainer
+
+
+def parameters_of(target: Any) -> list[str]:
+    """Names of the configurable parameters of something that is built."""
+    return [
+        name
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]

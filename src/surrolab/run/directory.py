@@ -1,0 +1,182 @@
+"""The directory of a run: what lies where, and the first and last files in it."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from surrolab.errors import UserError
+from surrolab.files import write_json, write_text
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Names in a run directory. ``path`` is absolute."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """What was given on the command line, an override a line."""
+        return self.path / "overrides.txt"
+
+    @property
+    def provenance(self) -> Path:
+        """Versions, commit, seed, devices."""
+        return self.path / "provenance.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A row per logged step."""
+        return self.path / "metrics.csv"
+
+    @property
+    def result(self) -> Path:
+        """How the run ended."""
+        return self.path / "result.json"
+
+    @property
+    def log(self) -> Path:
+        """What was said."""
+        return self.path / "train.log"
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the epoch that was best on validation."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint of the last finished epoch."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @staticmethod
+    def claim(wanted: Path, must_be_new: bool) -> "RunDirectory":
+        """Take a directory that no other run has, ``wanted`` or one with a number behind its name.
+
+        Args:
+            wanted: the directory, which may exist and be empty.
+            must_be_new: refuse a directory that is taken, instead of numbering.
+
+        Raises:
+            UserError: it is taken, or cannot be written.
+        """
+        path = wanted.absolute()
+        for number in range(2, 10_000):
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                # Whoever creates this file has the directory, also between processes.
+                os.close(os.open(path / "config.yaml", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                break
+            except FileExistsError as error:
+                if must_be_new:
+                    raise UserError(
+                        f"hydra.run.dir: {path} already holds a run; allowed: a new directory, "
+                        f"or resume={path}"
+                    ) from error
+                path = wanted.absolute().with_name(f"{wanted.name}-{number}")
+            except OSError as error:
+                raise UserError(
+                    f"hydra.run.dir: {path} cannot be written ({error.strerror}); allowed: a "
+                    "directory that can"
+                ) from error
+        directory = RunDirectory(path)
+        directory._point_latest_here()
+        return directory
+
+    @staticmethod
+    def existing(path: Path) -> "RunDirectory":
+        """The directory of a run that is there already.
+
+        Raises:
+            UserError: it is not there, or is not a run's.
+        """
+        directory = RunDirectory(path.resolve())
+        if not path.is_dir():
+            raise UserError(f"resume: {path} is no directory; allowed: the directory of a run")
+        if not directory.config.is_file():
+            raise UserError(f"resume: {path} has no config.yaml; allowed: the directory of a run")
+        return directory
+
+    def write_config(
+        self, config: dict[str, Any], overrides: Iterable[str], choices: dict[str, Any]
+    ) -> None:
+        """Write what the run is to be."""
+        header = "".join(
+            f"#   {group}={option}\n" for group, option in choices.items() if option is not None
+        )
+        body = yaml.safe_dump(config, sort_keys=False)
+        write_text(self.config, f"# Resolved configuration; the options chosen:\n{header}{body}")
+        write_text(self.overrides, "".join(f"{override}\n" for override in overrides))
+
+    def rewrite_config(self, config: dict[str, Any]) -> None:
+        """Write a configuration that a resume has changed, under the header it had."""
+        lines = self.config.read_text().splitlines(keepends=True)
+        header = "".join(line for line in lines if line.startswith("#"))
+        write_text(self.config, header + yaml.safe_dump(config, sort_keys=False))
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration as plain data, not yet checked.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            with self.config.open() as file:
+                config = yaml.safe_load(file)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"resume: {self.config} cannot be read: {_first(error)}") from error
+        if not isinstance(config, dict):
+            raise UserError(f"resume: {self.config} is no configuration; allowed: that of a run")
+        return config
+
+    def read_result(self) -> dict[str, Any]:
+        """``result.json``, or nothing where there is none yet."""
+        with contextlib.suppress(OSError, ValueError):
+            result = json.loads(self.result.read_text())
+            if isinstance(result, dict):
+                return result
+        return {}
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write how the run ended."""
+        write_json(self.result, result)
+
+    def write_failure(self, seed: int, error: str) -> None:
+        """Write that the run failed before it began."""
+        self.write_result(
+            {
+                "status": "failed",
+                "metrics": {},
+                "seed": seed,
+                "duration_s": 0.0,
+                "run_dir": str(self.path),
+                "error": error,
+            }
+        )
+
+    def _point_latest_here(self) -> None:
+        """``outputs/runs/latest`` shows the newest run, where runs lie in ``runs/<date>/``."""
+        runs = self.path.parent.parent
+        if runs.name != "runs":
+            return
+        link = runs / f".latest-{os.getpid()}"
+        # A file system without links does without the convenience.
+        with contextlib.suppress(OSError):
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.path.relative_to(runs))
+            os.replace(link, runs / "latest")
+
+
+def _first(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,199 @@
+"""Run a configuration in its directory, and leave a result whatever happens."""
+
+import json
+import logging
+import sys
+import time
+import uuid
+import warnings
+from dataclasses import asdict
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from surrolab.callbacks import Health, load_checkpoint
+from surrolab.errors import UserError, one_line
+from surrolab.files import write_json
+from surrolab.run.build import Parts, build_parts, build_trainer
+from surrolab.run.directory import RunDirectory
+from surrolab.run.processes import interruptible, ranks_join
+from surrolab.run.provenance import provenance
+from surrolab.run.reporting import log_to, summarize
+from surrolab.seeding import seed_all
+from surrolab.tracking import MetricsFile
+
+log = logging.getLogger(__name__)
+
+
+def execute(
+    config: dict[str, Any], directory: RunDirectory, resume: bool = False, rank: int = 0
+) -> int:
+    """Fit, test and write ``result.json``; the exit status.
+
+    Args:
+        config: checked by the schema.
+        directory: claimed, with its configuration in it.
+        resume: go on from the last checkpoint, if there is one.
+        rank: of this process on its machine; only rank 0 writes.
+
+    Raises:
+        UserError: parts that do not fit together; the result says ``failed``.
+        RunError: the run cannot go on; likewise.
+    """
+    started = time.monotonic()
+    result: dict[str, Any] = {
+        "status": "failed",
+        "metrics": {},
+        "seed": config["seed"],
+        "duration_s": 0.0,
+        "run_dir": str(directory.path),
+    }
+    before = directory.read_result() if resume else {}
+    try:
+        with log_to(directory.log, rank), interruptible():
+            try:
+                result |= _run(config, directory, resume)
+                result["status"] = "completed"
+            except KeyboardInterrupt:
+                result["status"] = "interrupted"
+                raise
+            except BaseException as error:
+                result["error"] = one_line(error)
+                log.debug("the run failed", exc_info=True)
+                raise
+    finally:
+        result["duration_s"] = round(before.get("duration_s", 0.0) + time.monotonic() - started, 3)
+        if rank == 0:
+            directory.write_result(result)
+    if rank == 0:
+        summarize(result, directory)
+    return 0
+
+
+def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
+    _quiet()
+    if config["threads"] is not None:
+        torch.set_num_threads(config["threads"])
+    parts = build_parts(config)
+    checkpoint = None
+    if resume and directory.last.exists():
+        checkpoint = load_checkpoint(directory.last)
+        _fits(checkpoint, parts, directory)
+    files = MetricsFile(directory.metrics, checkpoint["global_step"] if checkpoint else None)
+    trainer = build_trainer(config, parts, directory, [files])
+    device = str(trainer.strategy.root_device)
+    facts = provenance(config, parts.task.network, device, trainer.world_size)
+    run_id = _remember(directory, facts, trainer.is_global_zero)
+    trainer.loggers = [
+        files,
+        *parts.tracking.loggers(
+            directory.path, config["name"], config | {"provenance": facts}, run_id
+        ),
+    ]
+    try:
+        with ranks_join(directory, resume):
+            _fit(trainer, parts, directory, checkpoint)
+            return _test(trainer, parts, directory, config)
+    finally:
+        for logger in trainer.loggers:
+            logger.finalize("success")
+        _finish_wandb()
+
+
+def _fit(
+    trainer: pl.Trainer, parts: Parts, directory: RunDirectory, checkpoint: dict[str, Any] | None
+) -> None:
+    if checkpoint is not None and _stopped_early(checkpoint):
+        return
+    try:
+        trainer.fit(
+            parts.task,
+            datamodule=parts.data,
+            ckpt_path=directory.last if checkpoint is not None else None,
+            weights_only=True,
+        )
+    except SystemExit as error:
+        # Lightning ends the process itself on Ctrl-C and SIGTERM; the result comes first.
+        raise KeyboardInterrupt from error
+
+
+def _test(
+    trainer: pl.Trainer, parts: Parts, directory: RunDirectory, config: dict[str, Any]
+) -> dict[str, Any]:
+    """Test the epoch chosen on validation, once."""
+    best = load_checkpoint(directory.best)
+    parts.task.load_state_dict(best["state_dict"])
+    state = next(state for key, state in best["callbacks"].items() if key.startswith("Checkpoints"))
+    seed_all(config["seed"], "test")
+    try:
+        trainer.test(parts.task, datamodule=parts.data, verbose=False)
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    metrics = dict(state["best_metrics"])
+    tested = {
+        name: float(value)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith("test/")
+    }
+    for logger in trainer.loggers[1:]:
+        logger.log_metrics(tested, trainer.global_step)
+    health = [c for c in trainer.callbacks if isinstance(c, Health)]  # type: ignore[attr-defined]
+    return {
+        "metrics": metrics | tested,
+        "best_epoch": state["best_epoch"],
+        "findings": [asdict(finding) for callback in health for finding in callback.findings],
+    }
+
+
+def _fits(checkpoint: dict[str, Any], parts: Parts, directory: RunDirectory) -> None:
+    """Refuse a checkpoint of another model before anything is overwritten."""
+    own = {name: tensor.shape for name, tensor in parts.task.state_dict().items()}
+    theirs = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
+    if own != theirs:
+        name = next(n for n in [*own, *theirs] if own.get(n) != theirs.get(n))
+        raise UserError(
+            f"resume: {directory.last} is of another model: {name} is "
+            f"{list(theirs.get(name, ())) or 'missing'} there and "
+            f"{list(own.get(name, ())) or 'missing'} in the run's config.yaml; allowed: the run's "
+            "own checkpoint, or remove it to start over"
+        )
+
+
+def _stopped_early(checkpoint: dict[str, Any]) -> bool:
+    return any(
+        key.startswith("EarlyStopping") and state["wait_count"] >= state["patience"]
+        for key, state in checkpoint["callbacks"].items()
+    )
+
+
+def _remember(directory: RunDirectory, facts: dict[str, Any], main: bool) -> str:
+    """Write provenance; what earlier parts of the run left is kept beside it."""
+    run_id = uuid.uuid4().hex[:10]
+    earlier: list[Any] = []
+    if directory.provenance.exists():
+        old = json.loads(directory.provenance.read_text())
+        run_id = old.get("run_id", run_id)
+        earlier = [*old.pop("earlier", []), old]
+    if main:
+        write_json(directory.provenance, facts | {"run_id": run_id, "earlier": earlier})
+    return run_id
+
+
+def _finish_wandb() -> None:
+    """Runs of one process are runs of their own."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish()
+
+
+def _quiet() -> None:
+    """Leave out what Lightning says at every start and no user can act on."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # The data lie in memory and are batched by one indexing; workers would slow that down.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # The project logs by itself; a short epoch misses no values.
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
+    # Lightning 2.6 calls a function that torch 2.13 deprecates.
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")

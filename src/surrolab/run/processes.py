@@ -1,0 +1,62 @@
+"""Signals, and the further processes of a distributed run."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from surrolab.run.directory import RunDirectory
+
+_RANK_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that a run that is told to stop writes its result."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {sig: signal.getsignal(sig) for sig in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+
+
+@contextlib.contextmanager
+def ranks_join(directory: RunDirectory, resume: bool) -> Iterator[None]:
+    """Have Lightning start further ranks from the run directory.
+
+    Lightning's launcher runs ``sys.argv`` again for each rank. The command line cannot serve for
+    that: it may name a directory by the time of day, or a whole multirun. So the ranks are given
+    ``surrolab/rank`` and the directory, whose configuration is the one this process runs. What the
+    launcher leaves in the environment is taken out again, for the next run in this process.
+    """
+    argv = sys.argv
+    variables = {name: os.environ.get(name) for name in _RANK_VARIABLES}
+    if "LOCAL_RANK" not in os.environ:
+        script = Path(__file__).parent.parent / "rank"
+        sys.argv = [str(script), str(directory.path), *(["resume"] if resume else [])]
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        for name, value in variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()

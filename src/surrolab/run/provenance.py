@@ -1,0 +1,99 @@
+"""What code, packages and machine a run was made with."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import surrolab
+from surrolab.models import Network
+
+PACKAGES = (
+    "surrolab",
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "snntorch",
+    "hydra-core",
+    "omegaconf",
+    "wandb",
+    "numpy",
+    "scikit-learn",
+    "mlxtend",
+)
+
+
+def provenance(
+    config: dict[str, Any], network: Network, device: str, processes: int
+) -> dict[str, Any]:
+    """Plain data for ``provenance.json`` and the tracker."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "directory": os.getcwd(),
+        "seed": config["seed"],
+        "split_seed": config["data"]["split_seed"],
+        "device": device,
+        "processes": processes,
+        "threads": torch.get_num_threads(),
+        "layers": describe_layers(network),
+        "git": git_state(Path(surrolab.__file__).parent),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "host": platform.node(),
+    }
+
+
+def describe_layers(network: Network) -> dict[str, Any]:
+    """Engine of every layer, and why its step is not snnTorch's where it is not."""
+    layers = {}
+    for name, layer in network.layers.items():
+        layers[name] = {
+            "engine": layer.neurons.engine,
+            "neuron": type(layer.neurons.neuron).__name__,
+            "shape": list(layer.shape),
+            "corrected": getattr(layer.neurons, "correction", None),
+        }
+    return layers
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit of the checkout that the code runs from, and whether it was changed; or None."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    tracked = _git(folder, "ls-files", "--error-unmatch", "__init__.py")
+    if commit is None or tracked is None:
+        return None  # installed from a wheel, perhaps inside another project's checkout
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    return {
+        "commit": commit,
+        "dirty": bool(changed),
+        "changed": [line[3:] for line in (changed or "").splitlines()][:50],
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.rstrip("\n") if done.returncode == 0 else None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

@@ -1,0 +1,72 @@
+"""What a run says: its log, and the table at its end."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from surrolab.run.directory import RunDirectory
+
+
+@contextlib.contextmanager
+def log_to(path: Path, rank: int) -> Iterator[None]:
+    """Send the program's messages to the console and, with traces, to the log file of the run."""
+    logger = logging.getLogger("surrolab")
+    handlers: list[logging.Handler] = []
+    if rank == 0:
+        file = logging.FileHandler(path)
+        file.setLevel(logging.DEBUG)
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handlers.append(file)
+        if sys.stdout.isatty():
+            console: logging.Handler = RichHandler(
+                console=Console(), show_path=False, show_time=False, markup=False
+            )
+        else:
+            console = logging.StreamHandler(sys.stdout)
+            console.setFormatter(logging.Formatter("%(message)s"))
+        console.setLevel(logging.INFO)
+        handlers.append(console)
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+def summarize(result: dict[str, Any], directory: RunDirectory) -> None:
+    """Print the table that ends a run."""
+    metrics = result["metrics"]
+    table = Table(title=f"{result['status']} in {result['duration_s']:.0f} s", show_header=True)
+    table.add_column("")
+    table.add_column("value", justify="right")
+    for name in ("test/accuracy", "val/accuracy", "test/mse", "val/mse", "test/loss", "val/loss"):
+        if name in metrics:
+            table.add_row(name, f"{metrics[name]:.4f}")
+    if "best_epoch" in result:
+        table.add_row("best epoch (on validation)", str(result["best_epoch"] + 1))
+    for name, value in metrics.items():
+        if name.startswith("spikes/") and name.count("/") == 2:
+            table.add_row(name, f"{value:.4f}")
+    console = Console()
+    console.print(table)
+    findings = result.get("findings", [])
+    for finding in findings:
+        first, last = finding["first_epoch"] + 1, finding["last_epoch"] + 1
+        when = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+        console.print(f"{when}: {finding['message']}", markup=False)
+    console.print(f"run directory: {directory.path}", markup=False, soft_wrap=True)

@@ -1,0 +1,169 @@
+"""Every key of the configuration, by group.
+
+A key means the same in every option of its group; which keys an option has is said by its file in
+``conf/``. Tests hold these tables, the files and the parameters of what they build against each
+other.
+"""
+
+from surrolab.schema.keys import (
+    Key,
+    choice,
+    either,
+    flag,
+    integer,
+    list_of,
+    number,
+    optional,
+    text,
+)
+
+ENGINES = ("auto", "stepwise")
+
+
+def _is_file_name(name: str) -> bool:
+    return name.isprintable() and name not in ("", ".", "..") and not set(name) & set("/\\")
+
+
+TOP: dict[str, Key] = {
+    "seed": integer(at_least=0),
+    "name": text("text without slashes", _is_file_name),
+    "engine": choice(*ENGINES),
+    "threads": optional(integer(at_least=1)),
+    "resume": optional(text("the path of a run directory")),
+}
+
+_fraction = number(at_least=0, below=1)
+_positive = number(above=0)
+_not_negative = number(at_least=0)
+_decay = optional(number(above=0, at_most=1))
+_time_ms = optional(number(above=0))
+_batches = either(integer(at_least=0), number(at_least=0, at_most=1))
+
+GROUPS: dict[str, dict[str, Key]] = {
+    "data": {
+        "batch_size": integer(at_least=1),
+        "root": optional(text("a path")),
+        "split_seed": integer(at_least=0),
+        "val_fraction": number(above=0, below=1),
+        "test_fraction": number(above=0, below=1),
+        "manifold_classes": integer(at_least=2),
+        "units": integer(at_least=1),
+        "dim": integer(at_least=1),
+        "alpha": number(above=0, at_most=100),
+        "steps": integer(at_least=1),
+        "window": integer(at_least=1),
+        "samples_per_class": integer(at_least=10),
+        "spectrum": choice("paper", "fzenke"),
+        "data_seed": integer(at_least=0),
+    },
+    "encoding": {
+        "steps": integer(at_least=1),
+        "gain": _positive,
+        "tau": _positive,
+        "threshold": _positive,
+        "linear": flag(),
+        "off_spikes": flag(),
+    },
+    "surrogate": {
+        "slope": _positive,
+        "scale": _positive,
+        "normalize": choice("native", "peak", "area"),
+    },
+    "neuron": {
+        "beta": _decay,
+        "tau": _time_ms,
+        "alpha": _decay,
+        "tau_syn": _time_ms,
+        "dt": _positive,
+        "threshold": _positive,
+        "reset": choice("subtract", "zero", "none"),
+        "input_scale": choice("none", "one_minus_beta"),
+        "detach_reset": flag(),
+        "learn_beta": flag(),
+        "learn_alpha": flag(),
+        "learn_threshold": flag(),
+        "learn_recurrent": flag(),
+        "per_neuron": flag(),
+        "resistance": _positive,
+    },
+    "model": {
+        "hidden": list_of(integer(at_least=1)),
+        "channels": list_of(integer(at_least=1), at_least=1),
+        "kernel_size": integer(at_least=1, odd=True),
+        "pool": choice("max", "avg"),
+        "pool_size": integer(at_least=1),
+        "bias": flag(),
+        "dropout": _fraction,
+        "norm": choice("none", "step", "tdbn", "bntt"),
+        "init": choice(
+            "default",
+            "uniform_fan_in",
+            "kaiming_uniform",
+            "kaiming_normal",
+            "xavier_uniform",
+            "xavier_normal",
+            "orthogonal",
+            "fluctuation_driven",
+        ),
+        "init_gain": _positive,
+        "init_rate": number(above=0, at_most=1),
+        "init_xi": _positive,
+        "readout_tau": _time_ms,
+        "freeze": list_of(text("the name of a layer")),
+    },
+    "objective": {
+        "lower_rate": number(at_least=0, at_most=1),
+        "lower_strength": _not_negative,
+        "upper_rate": number(at_least=0, at_most=1),
+        "upper_strength": _not_negative,
+        "temperature": _positive,
+        "on_rate": number(at_least=0, at_most=1),
+        "off_rate": number(at_least=0, at_most=1),
+    },
+    "optimizer": {
+        "lr": _positive,
+        "weight_decay": _not_negative,
+        "betas": list_of(_fraction, at_least=2),
+        "momentum": _fraction,
+        "schedule": choice("constant", "linear", "cosine", "exponential"),
+        "warmup_epochs": _not_negative,
+        "final_factor": number(above=0, at_most=1),
+    },
+    "trainer": {
+        "accelerator": choice("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
+        "devices": either(
+            integer(at_least=1), choice("auto"), list_of(integer(at_least=0), at_least=1)
+        ),
+        "num_nodes": integer(at_least=1),
+        "strategy": text("auto, ddp, or another strategy of Lightning's"),
+        "precision": choice("32-true", "16-mixed", "bf16-mixed", "64-true", "bf16-true"),
+        "max_epochs": integer(at_least=1),
+        "gradient_clip_val": optional(_positive),
+        "gradient_clip_algorithm": choice("norm", "value"),
+        "accumulate_grad_batches": integer(at_least=1),
+        "limit_train_batches": _batches,
+        "limit_val_batches": _batches,
+        "limit_test_batches": _batches,
+        "log_every_n_steps": integer(at_least=1),
+        "deterministic": either(flag(), choice("warn")),
+        "detect_anomaly": flag(),
+        "sync_batchnorm": flag(),
+    },
+    "logger": {
+        "mode": choice("offline", "online", "disabled"),
+        "project": text(),
+        "entity": optional(text()),
+        "group": optional(text()),
+        "tags": list_of(text()),
+        "notes": optional(text()),
+    },
+    "callbacks": {
+        "progress": flag(),
+        "health": flag(),
+        "early_stopping_patience": optional(integer(at_least=1)),
+        "early_stopping_min_delta": _not_negative,
+    },
+}
+
+# Groups whose options change other groups and leave no keys of their own.
+OPTIONAL_GROUPS = ("experiment", "debug")

@@ -1,0 +1,116 @@
+"""Kinds of values: each checks a value, converts it, and says in words what is allowed."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a key of the configuration may be.
+
+    ``convert`` returns the value in its proper type, or raises ValueError or TypeError; ``allowed``
+    says in words what it accepts.
+    """
+
+    allowed: str
+    convert: Callable[[Any], Any]
+
+
+def _refuse() -> Any:
+    raise ValueError
+
+
+def number(
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    at_most: float = math.inf,
+    below: float = math.inf,
+) -> Key:
+    """A finite float within bounds."""
+
+    def convert(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError
+        good = math.isfinite(value) and above < value < below and at_least <= value <= at_most
+        return float(value) if good else _refuse()
+
+    bounds = [
+        f"{words} {bound:g}"
+        for words, bound in (
+            ("above", above),
+            ("at least", at_least),
+            ("at most", at_most),
+            ("below", below),
+        )
+        if math.isfinite(bound)
+    ]
+    return Key(f"a number {' and '.join(bounds)}".rstrip(), convert)
+
+
+def integer(at_least: int | None = None, odd: bool = False) -> Key:
+    """A whole number."""
+
+    def convert(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError
+        good = (at_least is None or value >= at_least) and (not odd or value % 2 == 1)
+        return value if good else _refuse()
+
+    words = "an odd whole number" if odd else "a whole number"
+    return Key(words if at_least is None else f"{words} of at least {at_least}", convert)
+
+
+def flag() -> Key:
+    """True or false."""
+    return Key("true, false", lambda value: value if isinstance(value, bool) else _refuse())
+
+
+def choice(*names: str) -> Key:
+    """One of some words."""
+    return Key(", ".join(names), lambda value: value if value in names else _refuse())
+
+
+def text(allowed: str = "text", good: Callable[[str], bool] = bool) -> Key:
+    """Text for which ``good`` is true."""
+
+    def convert(value: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise TypeError
+        return str(value) if good(str(value)) else _refuse()
+
+    return Key(allowed, convert)
+
+
+def list_of(key: Key, at_least: int = 0) -> Key:
+    """A list whose items are all of one kind."""
+
+    def convert(value: Any) -> list[Any]:
+        if not isinstance(value, list | tuple) or len(value) < at_least:
+            raise TypeError
+        return [key.convert(item) for item in value]
+
+    some = "a list" if at_least == 0 else f"a list of {at_least} or more"
+    return Key(f"{some}, each item {key.allowed}", convert)
+
+
+def either(*keys: Key) -> Key:
+    """Whatever one of several kinds allows; the first that fits converts it."""
+
+    def convert(value: Any) -> Any:
+        for key in keys:
+            try:
+                return key.convert(value)
+            except (TypeError, ValueError):
+                continue
+        return _refuse()
+
+    return Key("; or ".join(key.allowed for key in keys), convert)
+
+
+def optional(key: Key) -> Key:
+    """The same, or null."""
+    return Key(
+        f"{key.allowed}; or null", lambda value: None if value is None else key.convert(value)
+    )

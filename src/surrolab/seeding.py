@@ -1,0 +1,22 @@
+"""Random streams derived from what they are for, so that nothing depends on what ran before."""
+
+import random
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+
+Purpose: TypeAlias = Literal["build", "train", "validate", "test"]
+_PURPOSES: tuple[Purpose, ...] = ("build", "train", "validate", "test")
+
+
+def seed_all(seed: int, purpose: Purpose, epoch: int = 0, rank: int = 0) -> None:
+    """Seed Python's, NumPy's and torch's global generators from the arguments alone.
+
+    A resumed run therefore draws in an epoch what the run that was not killed drew in it.
+    """
+    key = [seed, _PURPOSES.index(purpose), epoch, rank]
+    words = np.random.SeedSequence(key).generate_state(3)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[1]))  # noqa: NPY002  (the legacy generator is what libraries use)
+    torch.manual_seed(int(words[2]))

@@ -1,0 +1,220 @@
+"""The LightningModule: a step, its metrics, and the optimizer."""
+
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, Metric
+from torchmetrics.classification import MulticlassAccuracy
+
+from surrolab.data import Batch
+from surrolab.models import Network, NetworkOutput
+from surrolab.objectives import Objective
+from surrolab.optimization import OptimizerFactory
+from surrolab.probes import GradientNorms, SpikeStatistics, WindowFraction
+
+
+class Evaluation(NamedTuple):
+    """What a batch gave: loss, prediction, the network's output, and the samples' lengths."""
+
+    loss: Tensor
+    prediction: Tensor
+    output: NetworkOutput
+    lengths: Tensor
+
+
+class StageMetrics(nn.Module):
+    """Loss, accuracy (or squared error) and spike statistics over one pass of a stage."""
+
+    def __init__(self, network: Network, classes: int, labelled: bool) -> None:
+        super().__init__()
+        self.loss = MeanMetric()
+        self.score: Metric = (
+            MulticlassAccuracy(classes, average="micro", validate_args=False)
+            if labelled
+            else MeanMetric()
+        )
+        self.score_name = "accuracy" if labelled else "mse"
+        self.spikes = nn.ModuleDict(
+            {
+                name: SpikeStatistics(layer.shape)
+                for name, layer in network.layers.items()
+                if name != "readout"
+            }
+        )
+
+    def update(self, evaluation: Evaluation, target: Tensor) -> None:
+        """Take a batch into account; steps beyond a sample's length do not count."""
+        loss, prediction, output, lengths = evaluation
+        self.loss.update(loss.detach(), weight=len(lengths))
+        if prediction.ndim > 1:  # a prediction for each step
+            steps = torch.arange(len(prediction), device=prediction.device)
+            valid = steps[:, None] < lengths
+            target = target.expand_as(prediction) if target.ndim < prediction.ndim else target
+            prediction, target = prediction[valid], target[valid]
+        if self.score_name == "accuracy":
+            self.score.update(prediction, target)
+        else:
+            self.score.update((prediction.detach() - target).square())
+        for name, spk in output.hidden.items():
+            self.spikes[name].update(spk, lengths)
+
+    def compute(self, stage: str) -> dict[str, Tensor]:
+        """Everything by its contract name; the spikes of validation carry no stage."""
+        metrics = {f"{stage}/loss": self.loss.compute()}
+        metrics[f"{stage}/{self.score_name}"] = self.score.compute()
+        prefix = "" if stage == "val" else f"{stage}/"
+        rates = []
+        for name, statistics in self.spikes.items():
+            values = statistics.compute()
+            rates.append(values["rate"])
+            metrics |= {f"{prefix}spikes/{name}/{key}": value for key, value in values.items()}
+        if rates:
+            metrics[f"{prefix}spikes/mean_rate"] = torch.stack(rates).mean()
+        return metrics
+
+    def reset(self) -> None:
+        """Start a new pass."""
+        for metric in (self.loss, self.score, *self.spikes.values()):
+            metric.reset()
+
+
+class Task(pl.LightningModule):
+    """Encode, run the network, reduce over time, measure.
+
+    ``labelled`` data have classes as their targets and are scored by accuracy, others by squared
+    error.
+
+    All metrics of an epoch, those of training included, are logged at the end of its validation:
+    that is when the checkpoint is written, and a resumed run goes on right behind it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        encoder: nn.Module,
+        objective: Objective,
+        optimizer: OptimizerFactory,
+        classes: int,
+        is_sequence: bool,
+        labelled: bool = True,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.encoder = encoder
+        self.objective = objective
+        self.optimizer_factory = optimizer
+        self.is_sequence = is_sequence
+        self.classes = classes
+        self.train_metrics = StageMetrics(network, classes, labelled)
+        self.val_metrics = StageMetrics(network, classes, labelled)
+        self.test_metrics = StageMetrics(network, classes, labelled)
+        self.window = nn.ModuleDict({name: WindowFraction() for name in self._spiking()})
+        self.gradient_norms = GradientNorms(network)
+        self.evaluation: Evaluation | None = None
+
+    def evaluate(self, batch: Batch, record: bool = False) -> Evaluation:
+        """Loss and prediction for a batch."""
+        x_TBF, lengths = self.encoder(batch.x, batch.lengths, is_sequence=self.is_sequence)
+        output = self.network(x_TBF, record=record)
+        if self.objective.task == "regression" and not batch.y.is_floating_point():
+            # Labels are regressed on as one-hot targets; the largest mean output is the prediction.
+            target = nn.functional.one_hot(batch.y, self.classes).to(output.y.dtype)
+            loss, values = self.objective(output.y, target, lengths, output.hidden)
+            prediction = masked_mean(values, lengths).argmax(-1)
+        else:
+            loss, prediction = self.objective(output.y, batch.y, lengths, output.hidden)
+        return Evaluation(loss, prediction, output, lengths)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        evaluation = self.evaluate(batch)
+        self.train_metrics.update(evaluation, batch.y)
+        self.evaluation = evaluation
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            self._to_loggers({"train/loss_step": evaluation.loss.detach()}, self.global_step + 1)
+        return evaluation.loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        evaluation = self.evaluate(batch, record=batch_idx == 0)
+        self.val_metrics.update(evaluation, batch.y)
+        for name, record in evaluation.output.records.items():
+            if name in self.window:
+                neurons = self.network.layers[name].neurons
+                self.window[name].update(
+                    record.membrane, neurons.neuron.threshold, neurons.surrogate.window
+                )
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.test_metrics.update(self.evaluate(batch), batch.y)
+
+    def on_train_epoch_start(self) -> None:
+        self.gradient_norms.reset()
+        self.train_metrics.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        metrics = self.train_metrics.compute("train") | self.val_metrics.compute("val")
+        norms = self.gradient_norms.mean()
+        for name in self.network.layers:
+            norm = norms.get(f"layers.{name}.synapse.weight")
+            if norm is not None:
+                metrics[f"gradients/{name}/norm"] = torch.tensor(norm)
+        for name, window in self.window.items():
+            metrics[f"gradients/{name}/window_fraction"] = window.compute()
+            window.reset()
+        self.val_metrics.reset()
+        self._publish(metrics)
+        self._to_loggers({"epoch": self.current_epoch, **metrics}, self.global_step)
+
+    def on_test_epoch_end(self) -> None:
+        metrics = self.test_metrics.compute("test")
+        self.test_metrics.reset()
+        self._publish(metrics)
+
+    def configure_optimizers(self) -> Any:
+        steps = int(self.trainer.estimated_stepping_batches)
+        epochs = self.trainer.max_epochs or 1
+        optimizer, schedule = self.optimizer_factory.build(
+            self.network.parameters(), steps, steps / epochs
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _spiking(self) -> list[str]:
+        """Layers whose surrogate has a window that is known."""
+        return [
+            name
+            for name, layer in self.network.layers.items()
+            if name != "readout" and hasattr(layer.neurons.surrogate, "window")
+        ]
+
+    def _publish(self, metrics: dict[str, Tensor]) -> None:
+        """Make the metrics known to callbacks and the progress bar; already over all ranks."""
+        on_bar = {name: value for name, value in metrics.items() if name in ON_BAR}
+        rest = {name: value for name, value in metrics.items() if name not in ON_BAR}
+        for values, bar in ((on_bar, True), (rest, False)):
+            self.log_dict(
+                {name: value.float() for name, value in values.items()},
+                prog_bar=bar,
+                logger=False,
+                sync_dist=True,
+            )
+
+    def _to_loggers(self, metrics: dict[str, Any], step: int) -> None:
+        values = {
+            name: value.item() if isinstance(value, Tensor) else value
+            for name, value in metrics.items()
+        }
+        for logger in self.loggers:
+            logger.log_metrics(values, step)
+
+
+def masked_mean(values_TBC: Tensor, lengths_B: Tensor) -> Tensor:
+    """Mean over each sample's own steps: ``[B, C]``."""
+    valid_TB = torch.arange(len(values_TBC), device=values_TBC.device)[:, None] < lengths_B
+    return (values_TBC * valid_TB[..., None]).sum(0) / lengths_B[:, None]
+
+
+ON_BAR = ("train/loss", "val/accuracy", "val/mse", "spikes/mean_rate", "test/accuracy")

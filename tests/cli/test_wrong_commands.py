@@ -1,0 +1,186 @@
+"""Wrong command lines: one clear line on stderr, exit status 2, nothing left behind."""
+
+import shutil
+import time
+
+import pytest
+import torch
+import yaml
+
+WRONG = {
+    "surogate=sigmoid": "did you mean 'surrogate'",
+    "surrogate=sigmoidd": "did you mean 'sigmoid'",
+    "surrogate=3": "allowed: atan, boxcar",
+    "surrogate={a:1}": "allowed: atan, boxcar",
+    "surrogate=sigmoid,atan": "--multirun",
+    "surrogate.slop=3": "did you mean 'slope'",
+    "surrogate.slope=abc": "surrogate.slope: 'abc' is not allowed; allowed: a number above 0",
+    "surrogate.slope=-1": "allowed: a number above 0",
+    "surrogate.slope=nan": "allowed: a number above 0",
+    "surrogate.slope=[1": "cannot be read",
+    "surrogate=none surrogate.slope=2": "this surrogate has no settings",
+    "surrogate=straight_through surrogate.slope=2": "allowed: scale, normalize",
+    "surrogate.normalize=paek": "allowed: native, peak, area",
+    "surrogate._target_=os.system": "not on the list",
+    "+surrogate.x=3": "allowed: slope, scale, normalize",
+    "~surrogate.slope": "surrogate.slope: missing",
+    "~surrogate": "surrogate: missing",
+    "--foo": "unrecognized arguments",
+    "foo": "not an override",
+    "model=mpl": "did you mean 'mlp'",
+    "model.hidden=[0]": "a whole number of at least 1",
+    "model.hidden=12": "allowed: a list",
+    "model.dropout=1": "below 1",
+    "seed=-1": "at least 0",
+    "seed=1.5": "allowed: a whole number",
+    "threads=0": "at least 1",
+    "engine=warp": "allowed: auto",
+    "name=a/b": "text without slashes",
+    "data.batch_size=0": "at least 1",
+    "data.batch_size=-64": "at least 1",
+    "data=nmist": "allowed: digits",
+    "encoding.steps=0": "at least 1",
+    "neuron.beta=0.9 neuron.tau=10": "one of the two",
+    "neuron.beta=1.5": "at most 1",
+    "neuron.reset=soft": "allowed: subtract, zero, none",
+    "trainer.precision=8": "allowed: 32-true",
+    "trainer.max_epochs=0": "at least 1",
+    "trainer.max_epoch=3": "did you mean 'max_epochs'",
+    "logger.mode=sometimes": "allowed: offline, online, disabled",
+    "logger=none logger.mode=offline": "this logger has no settings",
+    "experiment=nothing": "experiment=nothing: no such option",
+    "hydra.run.dir=/proc/none": "cannot be written",
+    "data.root=${nope}": "nope",
+    "resume=nowhere": "is no directory",
+    "resume=.": "no config.yaml",
+    "resume=": "nothing is given",
+    "resume=nowhere --multirun": "not together with resume",
+}
+
+
+def one_line(process):
+    assert process.returncode == 2, (process.returncode, process.stderr)
+    lines = process.stderr.splitlines()
+    assert len(lines) == 1, process.stderr
+    assert lines[0].startswith("surrolab: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_wrong_words_end_in_one_line(program, words):
+    began = time.monotonic()
+    process = program(*words.split(" "))
+    line = one_line(process)
+    assert WRONG[words] in line
+    assert process.stdout == ""
+    assert not list(program.directory.rglob("*.*")), "something was left behind"
+    # Nothing heavy was imported; importing torch alone takes longer than that.
+    assert time.monotonic() - began < 10
+
+
+# What only the parts themselves can judge, once they are imported; still before any data is read.
+UNFIT = {
+    "neuron=alpha neuron.alpha=0.5 neuron.beta=0.9": "neuron.alpha",
+    "surrogate=straight_through surrogate.normalize=area": "surrogate.normalize",
+    "model=recurrent neuron=alpha": "allowed: leaky, synaptic",
+    "model=conv neuron=rleaky": "recurrent neurons need a layer of one dimension",
+    "model=conv data=yinyang": "conv needs images",
+    "model.freeze=[hiden1]": "allowed: hidden1, readout",
+    "data=randman encoding=rate": "encoding: ",
+    "data.val_fraction=0.6 data.test_fraction=0.6": "data.val_fraction",
+    "data.root=config.yaml": "data.root",
+    "trainer.accelerator=cuda": "trainer: ",
+}
+
+
+@pytest.mark.parametrize("words", UNFIT)
+def test_parts_that_do_not_fit_end_in_one_line(program, words):
+    if "cuda" in words and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    (program.directory / "config.yaml").write_text("a file, not a folder")
+    process = program("hydra.run.dir=run", "logger=none", *words.split(" "))
+    assert UNFIT[words] in one_line(process)
+    import json
+
+    result = json.loads((program.directory / "run" / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert UNFIT[words] in result["error"]
+
+
+@pytest.fixture
+def finished(trained, tmp_path):
+    """A copy of a finished run, made to look like one that was interrupted."""
+    path = tmp_path / "run"
+    shutil.copytree(trained.path, path, symlinks=True)
+    (path / "result.json").unlink()
+    return path
+
+
+def edit(path, change):
+    config = yaml.safe_load((path / "config.yaml").read_text())
+    change(config)
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def refused(program, path, *words):
+    weights = {p: p.read_bytes() for p in (path / "checkpoints").iterdir() if p.is_file()}
+    line = one_line(program(f"resume={path}", *words))
+    for name, content in weights.items():
+        assert name.read_bytes() == content, "a checkpoint was touched"
+    return line
+
+
+def test_resume_with_a_truncated_checkpoint(program, finished):
+    last = finished / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:5000])
+    assert "cannot be read" in refused(program, finished)
+
+
+def test_resume_with_a_checkpoint_of_another_model(program, finished):
+    edit(finished, lambda config: config["model"].update(hidden=[64]))
+    assert "is of another model" in refused(program, finished)
+
+
+def test_resume_with_a_checkpoint_that_would_run_code(program, finished):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("run!",))
+
+    torch.save({"state_dict": Evil()}, finished / "checkpoints" / "last.ckpt")
+    assert "cannot be read" in refused(program, finished)
+
+
+def test_resume_with_a_config_that_calls_something_else(program, finished):
+    edit(finished, lambda config: config["data"].update(_target_="os.system"))
+    assert "not on the list" in refused(program, finished)
+
+
+def test_resume_with_a_config_that_constructs_objects(program, finished):
+    (finished / "config.yaml").write_text("!!python/object/apply:os.system ['touch pwned']")
+    assert "cannot be read" in refused(program, finished)
+    assert not (program.directory / "pwned").exists()
+
+
+def test_resume_with_a_broken_config(program, finished):
+    (finished / "config.yaml").write_text("seed: [")
+    assert "cannot be read" in refused(program, finished)
+
+
+def test_resume_with_fewer_epochs(program, finished):
+    assert "3 or more" in refused(program, finished, "trainer.max_epochs=2")
+
+
+def test_resume_with_other_keys(program, finished):
+    assert "not together with resume" in refused(program, finished, "optimizer.lr=3")
+
+
+def test_resume_without_permission(program, finished):
+    (finished / "config.yaml").unlink()
+    (finished / "config.yaml").mkdir()
+    assert "no config.yaml" in refused(program, finished)
+
+
+def test_a_directory_that_is_taken(program, trained):
+    before = (trained.path / "config.yaml").read_bytes()
+    assert "already holds a run" in one_line(program(f"hydra.run.dir={trained.path}"))
+    assert (trained.path / "config.yaml").read_bytes() == before

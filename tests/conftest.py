@@ -1,0 +1,90 @@
+"""What all tests share: running the program as users do."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished process and the run directory it was to fill."""
+
+    process: subprocess.CompletedProcess[str]
+    path: Path
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.path / "result.json").read_text())
+
+    @property
+    def weights(self) -> dict[str, torch.Tensor]:
+        return torch.load(self.path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        import csv
+
+        with (self.path / "metrics.csv").open() as file:
+            return list(csv.DictReader(file))
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user's shell: warnings are shown as Python shows them by default."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "WANDB"))}
+
+
+@dataclass(frozen=True)
+class Program:
+    """``python train.py`` in a directory of its own."""
+
+    directory: Path
+
+    def __call__(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(CHECKOUT / "train.py"), *words],
+            cwd=self.directory,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def run(self, name: str, *words: str, timeout: float = 300) -> Run:
+        """Train into the directory ``name``, untracked; it has to end well."""
+        process = self(f"hydra.run.dir={name}", "logger=none", *words, timeout=timeout)
+        assert process.returncode == 0, process.stderr
+        return Run(process, self.directory / name)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(CHECKOUT / "train.py"), *words],
+            cwd=self.directory,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One short run that several tests look at and none changes."""
+    program = Program(tmp_path_factory.mktemp("trained"))
+    process = program("surrogate=sigmoid", "trainer.max_epochs=3", "name=short")
+    assert process.returncode == 0, process.stderr
+    (path,) = program.directory.glob("outputs/runs/*/*-short")
+    return Run(process, path)

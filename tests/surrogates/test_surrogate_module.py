@@ -1,0 +1,196 @@
+"""Surrogates as modules: spikes, parameters, copies, and inside snnTorch's neurons."""
+
+import copy
+import inspect
+import math
+import pickle
+
+import pytest
+import snntorch
+import torch
+from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+import surrolab.surrogates
+from surrolab.surrogates import (
+    ATan,
+    Boxcar,
+    FastSigmoid,
+    NoSurrogate,
+    Sigmoid,
+    StraightThrough,
+    Surrogate,
+    Trapezoid,
+    Triangle,
+)
+
+SLOPED = {Sigmoid: 25.0, FastSigmoid: 25.0, ATan: 2.0, Boxcar: 1.0, Triangle: 1.0, Trapezoid: 1.0}
+ALL = (*SLOPED, StraightThrough, NoSurrogate)
+
+NEURONS = {
+    "leaky": (lambda grad: snntorch.Leaky(0.9, spike_grad=grad), 1),
+    "synaptic": (lambda grad: snntorch.Synaptic(0.8, 0.9, spike_grad=grad), 2),
+    "alpha": (lambda grad: snntorch.Alpha(0.95, 0.8, spike_grad=grad), 3),
+    "lapicque": (lambda grad: snntorch.Lapicque(0.9, spike_grad=grad), 1),
+    "rleaky": (lambda grad: snntorch.RLeaky(0.9, linear_features=6, spike_grad=grad), 2),
+    "rsynaptic": (
+        lambda grad: snntorch.RSynaptic(0.8, 0.9, linear_features=6, spike_grad=grad),
+        3,
+    ),
+}
+
+
+def customized(cls):
+    if cls is NoSurrogate:
+        return NoSurrogate()
+    if cls is StraightThrough:
+        return StraightThrough(0.5, "peak")
+    return cls(3.5, 0.25, "area")
+
+
+def test_every_public_surrogate_is_tested_here():
+    public = {getattr(surrolab.surrogates, name) for name in surrolab.surrogates.__all__}
+    assert public == {*ALL, Surrogate}
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_the_forward_pass_is_the_hard_step_and_strict_at_the_threshold(cls, dtype):
+    tiny = torch.finfo(dtype).smallest_normal
+    x = torch.tensor([-1e4, -1.0, -tiny, -0.0, 0.0, tiny, 0.5, 1e4], dtype=dtype)
+    spikes = cls()(x)
+    assert spikes.dtype == dtype
+    assert spikes.tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_the_backward_pass_multiplies_by_the_derivative(cls, dtype):
+    surrogate = customized(cls)
+    x = torch.linspace(-1, 1, 41, dtype=dtype).view(1, 41, 1).requires_grad_()
+    incoming = torch.linspace(-2, 3, 41, dtype=dtype).view(1, 41, 1)
+    surrogate(x).backward(incoming)
+    assert torch.equal(x.grad, incoming * surrogate.derivative(x.detach()))
+
+
+def test_a_second_derivative_is_refused():
+    x = torch.zeros(1, requires_grad=True)
+    (gradient,) = torch.autograd.grad((Sigmoid()(x) * x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize("cls", SLOPED)
+def test_defaults_and_signature(cls):
+    assert list(inspect.signature(cls).parameters) == ["slope", "scale", "normalize"]
+    assert (cls().slope, cls().scale, cls().normalize) == (SLOPED[cls], 1.0, "native")
+    assert isinstance(cls(), Surrogate)
+
+
+def test_those_without_a_slope_take_none():
+    assert list(inspect.signature(StraightThrough).parameters) == ["scale", "normalize"]
+    assert list(inspect.signature(NoSurrogate).parameters) == []
+    with pytest.raises(TypeError, match="slope"):
+        StraightThrough(slope=1.0)
+
+
+@pytest.mark.parametrize("name", ["slope", "scale"])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_parameters_out_of_range(name, value):
+    with pytest.raises(ValueError, match=rf"^{name}: {value} is not allowed; allowed: a number"):
+        Sigmoid(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("cls", "mode", "allowed"),
+    [
+        (Sigmoid, "width", "native, peak, area"),
+        (StraightThrough, "area", "native, peak"),
+    ],
+)
+def test_a_normalization_that_cannot_be_is_refused(cls, mode, allowed):
+    message = rf"^normalize: '{mode}' is not allowed for {cls.__name__}; allowed: {allowed}$"
+    with pytest.raises(ValueError, match=message):
+        cls(normalize=mode)
+
+
+def test_a_shape_without_a_peak_can_only_be_native():
+    class Flat(NoSurrogate):
+        def __init__(self, normalize):
+            Surrogate.__init__(self, 1.0, 1.0, normalize)
+
+    for mode in ("peak", "area"):
+        with pytest.raises(ValueError, match=r"^normalize: .*; allowed: native$"):
+            Flat(mode)
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_repr_pickle_and_deepcopy_give_an_equal_surrogate(cls):
+    surrogate = customized(cls)
+    x = torch.linspace(-2, 2, 101)
+    for other in (
+        eval(repr(surrogate)),
+        pickle.loads(pickle.dumps(surrogate)),
+        copy.deepcopy(surrogate),
+    ):
+        assert type(other) is cls
+        assert repr(other) == repr(surrogate)
+        assert torch.equal(other.derivative(x), surrogate.derivative(x))
+
+
+def test_repr_as_documented():
+    assert repr(Sigmoid()) == "Sigmoid(slope=25.0, scale=1.0, normalize='native')"
+    assert repr(NoSurrogate()) == "NoSurrogate()"
+    assert repr(nn.Sequential(StraightThrough())).count("StraightThrough(scale=1.0") == 1
+
+
+def test_equal_surrogates_stay_two_modules():
+    """Compared by value they would be one to `named_modules`."""
+    net = nn.ModuleList([Sigmoid(), Sigmoid()])
+    assert len(list(net.modules())) == 3
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_the_derivative_can_be_traced(cls):
+    x = torch.linspace(-2, 2, 101)
+    traced = make_fx(customized(cls).derivative)(x)
+    other = torch.randn(7, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(traced(other), customized(cls).derivative(other))
+
+
+def test_a_changed_slope_takes_effect():
+    surrogate = Sigmoid(1.0)
+    surrogate.slope = 8.0
+    assert surrogate.peak == 2.0
+    assert surrogate.derivative(torch.zeros(1)).item() == 2.0
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("name", NEURONS)
+def test_in_a_snntorch_neuron(name, cls):
+    make, states = NEURONS[name]
+    torch.manual_seed(0)
+    neuron = make(customized(cls))
+    snntorch.SpikingNeuron.instances.remove(neuron)
+    assert neuron.spike_grad in list(neuron.modules())
+    restored = pickle.loads(pickle.dumps(neuron))
+    results = []
+    for each in (neuron, restored):
+        # At rest; in the first step the membrane is the input, or a multiple of it.
+        current = torch.linspace(-3, 3, 18).view(3, 6).requires_grad_()
+        out = each(current, *[torch.zeros(3, 6) for _ in range(states)])
+        spikes, membrane = out[0], out[-1]
+        assert torch.equal(spikes, (membrane > 1).float())
+        assert spikes.any()
+        (gradient,) = torch.autograd.grad(spikes.sum(), current, retain_graph=True)
+        (slope,) = torch.autograd.grad(membrane.sum(), current)
+        expected = slope * each.spike_grad.derivative(membrane.detach() - 1)
+        torch.testing.assert_close(gradient, expected)
+        results.append((spikes.detach(), gradient))
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize("neuron", [snntorch.Leaky(0.9, spike_grad=FastSigmoid())])
+def test_a_neuron_with_a_surrogate_adds_nothing_to_the_state_dict(neuron):
+    assert not any("spike_grad" in key for key in neuron.state_dict())
