@@ -25,7 +25,7 @@ from surrolab.surrogates import (
 SLOPED = (Sigmoid, FastSigmoid, ATan, Boxcar, Triangle, Trapezoid)
 ALL = (*SLOPED, StraightThrough, NoSurrogate)
 MODES = ("native", "peak", "area")
-SLOPES = (0.5, 1.0, 4.0, 25.0)
+SLOPES = (0.5, 4.0, 25.0)
 SCALES = (1.0, 0.3)
 
 # The formulas of the literature, once more and in numpy: k slope, x membrane minus threshold.
@@ -72,13 +72,13 @@ def test_peak_and_window(surrogate):
         assert (h == surrogate.peak).all()
         assert surrogate.window == (math.inf if surrogate.peak else 0)
         return
-    x = torch.linspace(-20, 20, 400_001, dtype=torch.float64) / surrogate.slope
+    x = torch.linspace(-10, 10, 20_001, dtype=torch.float64) / surrogate.slope
     h = surrogate.derivative(x)
     assert h.max().item() == pytest.approx(surrogate.peak, rel=1e-9)
-    # A step of this grid is 1e-4 in units of 1/slope, and a boxcar ends in a jump.
+    # A step of this grid is 1e-3 in units of 1/slope, and a boxcar ends in a jump.
     inside = x[h >= 0.01 * surrogate.peak]
-    assert inside.max().item() == pytest.approx(surrogate.window, abs=1.01e-4 / surrogate.slope)
-    assert inside.min().item() == pytest.approx(-surrogate.window, abs=1.01e-4 / surrogate.slope)
+    assert inside.max().item() == pytest.approx(surrogate.window, abs=1.01e-3 / surrogate.slope)
+    assert inside.min().item() == pytest.approx(-surrogate.window, abs=1.01e-3 / surrogate.slope)
 
 
 @pytest.mark.parametrize("cls", SLOPED)
@@ -176,6 +176,16 @@ def test_symmetric_not_negative_and_at_most_the_peak(cls, slope, scale, mode, x)
     assert 0 <= right <= surrogate.peak * (1 + 1e-12)
     primitive = surrogate.primitive(x)
     assert primitive[0] == -primitive[1]
+
+
+@pytest.mark.parametrize("cls", SLOPED)
+def test_float32_keeps_its_precision_in_both_tails(cls):
+    x = torch.linspace(-3, 3, 601)
+    narrow, wide = cls().derivative(x).double(), cls().derivative(x.double())
+    away = away_from_kinks(cls(), x, 0.02 * cls().slope)
+    assert len(away) > 500
+    kept = torch.isin(x, away)
+    torch.testing.assert_close(narrow[kept], wide[kept], rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("cls", ALL)
