@@ -75,6 +75,31 @@ class Program:
         )
 
 
+@dataclass(frozen=True)
+class InProcess:
+    """The same program in this process, where the imports have been paid for."""
+
+    directory: Path
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Status, standard output and standard error."""
+        from surrolab.cli import train
+
+        with pytest.raises(SystemExit) as end:
+            train([f"hydra.run.dir={self.directory}/run", "logger=none", *words])
+        return (int(end.value.code or 0), *self.capture.readouterr())
+
+    @property
+    def run(self) -> Run:
+        return Run(subprocess.CompletedProcess([], 0), self.directory / "run")
+
+
+@pytest.fixture
+def here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    return InProcess(tmp_path, capsys)
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     return Program(tmp_path)

@@ -1,13 +1,15 @@
 """Optimizers and learning rate schedules, as the configuration describes them."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
+
+_SYNAPTIC = ("synapse.weight", "recurrent.weight")
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class OptimizerFactory:
     final_factor: float
 
     def build(
-        self, parameters: Iterable[nn.Parameter], steps: int, steps_per_epoch: float
+        self, module: nn.Module, steps: int, steps_per_epoch: float
     ) -> tuple[torch.optim.Optimizer, LambdaLR]:
         """The optimizer, and its schedule, which is a function of the step and steps every step."""
-        trained = [p for p in parameters if p.requires_grad]
-        weights = [p for p in trained if p.ndim >= 2]
-        others = [p for p in trained if p.ndim < 2]
+        trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        weights = [p for name, p in trained if name.endswith(_SYNAPTIC)]
+        others = [p for name, p in trained if not name.endswith(_SYNAPTIC)]
         groups = [
             {"params": weights, "weight_decay": self.weight_decay},
             {"params": others, "weight_decay": 0.0},

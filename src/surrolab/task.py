@@ -1,6 +1,7 @@
 """The LightningModule: a step, its metrics, and the optimizer."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 
 import pytorch_lightning as pl
 import torch
@@ -37,11 +38,7 @@ class StageMetrics(nn.Module):
         )
         self.score_name = "accuracy" if labelled else "mse"
         self.spikes = nn.ModuleDict(
-            {
-                name: SpikeStatistics(layer.shape)
-                for name, layer in network.layers.items()
-                if name != "readout"
-            }
+            {name: SpikeStatistics(layer.shape) for name, layer in network.hidden_layers()}
         )
 
     def update(self, evaluation: Evaluation, target: Tensor) -> None:
@@ -57,8 +54,8 @@ class StageMetrics(nn.Module):
             self.score.update(prediction, target)
         else:
             self.score.update((prediction.detach() - target).square())
-        for name, spk in output.hidden.items():
-            self.spikes[name].update(spk, lengths)
+        for name, statistics in self._statistics():
+            statistics.update(output.hidden[name], lengths)
 
     def compute(self, stage: str) -> dict[str, Tensor]:
         """Everything by its contract name; the spikes of validation carry no stage."""
@@ -66,7 +63,7 @@ class StageMetrics(nn.Module):
         metrics[f"{stage}/{self.score_name}"] = self.score.compute()
         prefix = "" if stage == "val" else f"{stage}/"
         rates = []
-        for name, statistics in self.spikes.items():
+        for name, statistics in self._statistics():
             values = statistics.compute()
             rates.append(values["rate"])
             metrics |= {f"{prefix}spikes/{name}/{key}": value for key, value in values.items()}
@@ -76,8 +73,12 @@ class StageMetrics(nn.Module):
 
     def reset(self) -> None:
         """Start a new pass."""
-        for metric in (self.loss, self.score, *self.spikes.values()):
+        for metric in (self.loss, self.score, *(metric for _, metric in self._statistics())):
             metric.reset()
+
+    def _statistics(self) -> Iterator[tuple[str, SpikeStatistics]]:
+        for name, metric in self.spikes.items():
+            yield name, cast(SpikeStatistics, metric)
 
 
 class Task(pl.LightningModule):
@@ -110,7 +111,13 @@ class Task(pl.LightningModule):
         self.train_metrics = StageMetrics(network, classes, labelled)
         self.val_metrics = StageMetrics(network, classes, labelled)
         self.test_metrics = StageMetrics(network, classes, labelled)
-        self.window = nn.ModuleDict({name: WindowFraction() for name in self._spiking()})
+        self.window = nn.ModuleDict(
+            {
+                name: WindowFraction()
+                for name, layer in network.hidden_layers()
+                if hasattr(layer.neurons.surrogate, "window")
+            }
+        )
         self.gradient_norms = GradientNorms(network)
         self.evaluation: Evaluation | None = None
 
@@ -129,20 +136,27 @@ class Task(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         evaluation = self.evaluate(batch)
-        self.train_metrics.update(evaluation, batch.y)
         self.evaluation = evaluation
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if (self.global_step + 1) % every == 0:
             self._to_loggers({"train/loss_step": evaluation.loss.detach()}, self.global_step + 1)
         return evaluation.loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        # Only now: a step whose numbers are not finite has ended the run before it counts.
+        assert self.evaluation is not None
+        self.train_metrics.update(self.evaluation, batch.y)
+        self.evaluation = None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         evaluation = self.evaluate(batch, record=batch_idx == 0)
         self.val_metrics.update(evaluation, batch.y)
-        for name, record in evaluation.output.records.items():
-            if name in self.window:
-                neurons = self.network.layers[name].neurons
-                self.window[name].update(
-                    record.membrane, neurons.neuron.threshold, neurons.surrogate.window
+        for name, layer in self.network.hidden_layers():
+            if name in self.window and name in evaluation.output.records:
+                membrane = evaluation.output.records[name].membrane
+                neurons = layer.neurons
+                cast(WindowFraction, self.window[name]).update(
+                    membrane, neurons.neuron.threshold, neurons.surrogate.window
                 )
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -159,7 +173,8 @@ class Task(pl.LightningModule):
             norm = norms.get(f"layers.{name}.synapse.weight")
             if norm is not None:
                 metrics[f"gradients/{name}/norm"] = torch.tensor(norm)
-        for name, window in self.window.items():
+        for name, module in self.window.items():
+            window = cast(WindowFraction, module)
             metrics[f"gradients/{name}/window_fraction"] = window.compute()
             window.reset()
         self.val_metrics.reset()
@@ -174,21 +189,11 @@ class Task(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
         epochs = self.trainer.max_epochs or 1
-        optimizer, schedule = self.optimizer_factory.build(
-            self.network.parameters(), steps, steps / epochs
-        )
+        optimizer, schedule = self.optimizer_factory.build(self.network, steps, steps / epochs)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-    def _spiking(self) -> list[str]:
-        """Layers whose surrogate has a window that is known."""
-        return [
-            name
-            for name, layer in self.network.layers.items()
-            if name != "readout" and hasattr(layer.neurons.surrogate, "window")
-        ]
 
     def _publish(self, metrics: dict[str, Tensor]) -> None:
         """Make the metrics known to callbacks and the progress bar; already over all ranks."""

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,23 +89,24 @@ UNFIT = {
     "model.freeze=[hiden1]": "allowed: hidden1, readout",
     "data=randman encoding=rate": "encoding: ",
     "data.val_fraction=0.6 data.test_fraction=0.6": "data.val_fraction",
-    "data.root=config.yaml": "data.root",
+    "data.root=a_file": "data.root",
     "trainer.accelerator=cuda": "trainer: ",
 }
 
 
 @pytest.mark.parametrize("words", UNFIT)
-def test_parts_that_do_not_fit_end_in_one_line(program, words):
+def test_parts_that_do_not_fit_end_in_one_line(here, words, monkeypatch):
     if "cuda" in words and torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    (program.directory / "config.yaml").write_text("a file, not a folder")
-    process = program("hydra.run.dir=run", "logger=none", *words.split(" "))
-    assert UNFIT[words] in one_line(process)
-    import json
-
-    result = json.loads((program.directory / "run" / "result.json").read_text())
-    assert result["status"] == "failed"
-    assert UNFIT[words] in result["error"]
+    monkeypatch.chdir(here.directory)
+    Path("a_file").write_text("no folder")
+    status, out, err = here(*words.split(" "))
+    assert status == 2
+    assert err.count("\n") == 1
+    assert out == ""
+    assert UNFIT[words] in err
+    assert here.run.result["status"] == "failed"
+    assert UNFIT[words] in here.run.result["error"]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Networks: their layers, shapes, and what must not depend on how they were put together."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import snntorch
@@ -191,6 +192,7 @@ def test_a_constant_input_equals_the_same_input_written_out(
         named = network.named_parameters()
         gradients = {name: p.grad for name, p in named if p.grad is not None}
         assert gradients
+        assert x_BF.grad is not None
         outcomes.append((output, x_BF.grad, gradients))
     (one, x_one, grads_one), (other, x_other, grads_other) = outcomes
     torch.testing.assert_close(one.y, other.y)
@@ -311,16 +313,17 @@ def test_recurrent_with_a_plain_neuron_is_mlp_with_a_recurrent_one(
     [(RLeakyFactory, snntorch.Leaky), (RSynapticFactory, snntorch.Synaptic)],
 )
 def test_the_readout_of_a_recurrent_neuron_is_not_recurrent(
-    neuron: type[NeuronFactory], kind: type, readout: str
+    neuron: type[NeuronFactory], kind: Any, readout: str
 ) -> None:
     options = neuron(beta=0.7, threshold=0.4, reset="zero", detach_reset=False)
     network = build(MLPFactory([7]), around((5,), options, readout))
     neurons = layer_of(network, "readout").neurons
     assert isinstance(neurons, SpikingLayer if readout == "spikes" else Readout)
-    assert type(neurons.neuron) is kind
-    assert float(neurons.neuron.beta) == pytest.approx(0.7)
+    wrapped: Any = neurons.neuron
+    assert type(wrapped) is kind
+    assert float(wrapped.beta) == pytest.approx(0.7)
     if readout == "spikes":
-        assert float(neurons.neuron.threshold) == pytest.approx(0.4)
+        assert float(wrapped.threshold) == pytest.approx(0.4)
         assert (neurons.reset, neurons.detach_reset) == ("zero", False)
     assert not any("recurrent" in name for name, _ in network.layers["readout"].named_parameters())
 

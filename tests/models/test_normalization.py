@@ -1,5 +1,7 @@
 """Batch norms of the current against their formulas, written out in numpy."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from surrolab.models import ConvFactory, MLPFactory, Surroundings
+from surrolab.models import ConvFactory, MLPFactory, ModelFactory, Surroundings
 from surrolab.models.normalization import BNTT, StepNorm, TdBN, TimeNorm, time_norm
 from surrolab.neurons import LeakyFactory
 from surrolab.surrogates import FastSigmoid
@@ -158,10 +160,10 @@ def test_the_gradient_is_that_of_the_formula(name: str, shape: tuple[int, ...]) 
 @pytest.mark.parametrize("name", ["step", "tdbn", "bntt"])
 @pytest.mark.parametrize(
     ("factory", "shape", "sizes"),
-    [(MLPFactory, (5,), [3, 4]), (ConvFactory, (1, 6, 6), [16, 32, 3, 4])],
+    [(MLPFactory, (5,), [3, 4]), (partial(ConvFactory, channels=[2, 5]), (1, 6, 6), [2, 5, 3, 4])],
 )
 def test_models_normalise_hidden_layers_and_not_the_readout(
-    factory: type[MLPFactory] | type[ConvFactory],
+    factory: Callable[..., ModelFactory],
     shape: tuple[int, ...],
     sizes: list[int],
     name: str,
@@ -175,9 +177,8 @@ def test_models_normalise_hidden_layers_and_not_the_readout(
     hidden = [layer for key, layer in network.layers.items() if key != "readout"]
     x = torch.randn(STEPS, BATCH, *shape)
     assert [len(layer.norm.state_dict()) > 0 for layer in hidden] == [True] * len(sizes)
-    found = [layer.current(y).shape[2] for layer, y in _inputs(network, x)]
-    assert found == sizes
-    for layer, y in _inputs(network, x):
+    for (layer, y), size in zip(_inputs(network, x), sizes, strict=True):
+        assert layer.shape[0] == size
         cur = layer.current(y).detach().numpy().astype(np.float64)
         mean, _, _ = moments(cur, over_time=name == "tdbn")
         np.testing.assert_allclose(mean, 0, atol=1e-5)

@@ -68,7 +68,9 @@ def current(seed=0, shape=(40, 3, 4), dtype=torch.float64):
     return (0.5 + torch.randn(shape, generator=generator, dtype=torch.float64)).to(dtype) * 0.6
 
 
-@pytest.mark.parametrize(("name", "reset", "scale"), list(itertools.product(NEURONS, RESETS, SCALES)))
+@pytest.mark.parametrize(
+    ("name", "reset", "scale"), list(itertools.product(NEURONS, RESETS, SCALES))
+)
 def test_layer_computes_the_published_equation(name, reset, scale):
     layer = SpikingLayer(make(name, reset), input_scale=scale).double()
     cur = current() * (8 if scale == "one_minus_beta" else 1)

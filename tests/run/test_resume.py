@@ -1,6 +1,7 @@
 """A run that is killed and resumed ends with the very weights of one that was not."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 
 import pytest
 import torch
+from conftest import Program, Run
 
 from surrolab.callbacks import checkpoints
 
@@ -26,8 +28,6 @@ SETTING = (
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The run that is not killed."""
-    from conftest import Program
-
     return Program(tmp_path_factory.mktemp("whole")).run("run", *SETTING)
 
 
@@ -40,8 +40,6 @@ def same(run, other):
 
 
 def resumed(program, name):
-    from conftest import Run
-
     process = program(f"resume={name}")
     assert process.returncode == 0, process.stderr
     return Run(process, program.directory / name)
@@ -52,9 +50,15 @@ MOMENTS = {
     "in an epoch": ("surrolab.task.Task.training_step", 47),
     "in the first epoch": ("surrolab.task.Task.training_step", 9),
     "in a validation": ("surrolab.task.Task.validation_step", 8),
-    "before the best is written": ("surrolab.callbacks.checkpoints.Checkpoints.on_validation_end", 3),
+    "before the best is written": (
+        "surrolab.callbacks.checkpoints.Checkpoints.on_validation_end",
+        3,
+    ),
     "in the write of a checkpoint": ("torch.save", 5),
-    "between best and last": ("surrolab.callbacks.checkpoints.AtomicCheckpointIO.save_checkpoint", 6),
+    "between best and last": (
+        "surrolab.callbacks.checkpoints.AtomicCheckpointIO.save_checkpoint",
+        6,
+    ),
     "in the test": ("surrolab.task.Task.test_step", 2),
 }
 KILLER = """
@@ -80,14 +84,14 @@ sys.argv = ["train.py", *sys.argv[3:]]
 from surrolab.cli import train
 train()
 """
+DYING = [sys.executable, "-c", KILLER]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_resumed_equals_not_killed(program, whole, moment):
     target, calls = MOMENTS[moment]
     process = subprocess.run(
-        [sys.executable, "-c", KILLER, target, str(calls)]
-        + ["hydra.run.dir=run", "logger=none", *SETTING],
+        [*DYING, target, str(calls), "hydra.run.dir=run", "logger=none", *SETTING],
         cwd=program.directory,
         capture_output=True,
         text=True,
@@ -129,8 +133,6 @@ def test_an_interrupted_run_says_so_and_goes_on(program, whole, sig):
     process.stdout.read()
     process.stdout.close()
     assert process.wait() == 130
-    import json
-
     result = json.loads((program.directory / "run" / "result.json").read_text())
     assert result["status"] == "interrupted"
     same(resumed(program, "run"), whole)
@@ -143,8 +145,6 @@ def test_more_epochs_for_a_completed_run(program):
     assert again.returncode == 0
     assert "nothing to do" in again.stdout
     assert program("resume=run", "trainer.max_epochs=4").returncode == 0
-    from conftest import Run
-
     same(Run(again, program.directory / "run"), longer)
 
 
@@ -157,8 +157,7 @@ def test_a_run_that_stopped_early_is_not_trained_further(program):
     whole = program.run("whole", *setting)
     assert len(whole.rows) < 10
     process = subprocess.run(
-        [sys.executable, "-c", KILLER, "surrolab.task.Task.test_step", "1"]
-        + ["hydra.run.dir=run", "logger=none", *setting],
+        [*DYING, "surrolab.task.Task.test_step", "1", "hydra.run.dir=run", "logger=none", *setting],
         cwd=program.directory,
         capture_output=True,
         text=True,

@@ -1,5 +1,6 @@
 """What a run leaves behind, against the contract."""
 
+import json
 import os
 import re
 import subprocess
@@ -56,8 +57,6 @@ def test_the_result_is_as_in_the_contract(trained):
 
 
 def test_provenance(trained):
-    import json
-
     facts = json.loads((trained.path / "provenance.json").read_text())
     assert facts["packages"]["torch"] == torch.__version__
     assert facts["threads"] >= 1
@@ -100,29 +99,25 @@ def test_latest_points_at_the_newest_run(trained):
 
 def test_wandb_holds_the_same_numbers(trained):
     """Read back by wandb's own reader of its file format."""
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
     (file,) = trained.path.glob("wandb/offline-run-*/*.wandb")
-    store = DataStore()
-    store.open_for_scan(str(file))
-    history, config = {}, {}
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        for item in record.history.item:
-            name = item.key or "/".join(item.nested_key)
-            history.setdefault(name, []).append(item.value_json)
-        for item in record.run.config.update:
-            config[item.key or "/".join(item.nested_key)] = item.value_json
+
+    def read(*options):
+        command = [Path(sys.executable).with_name("wandb"), "leet", "inspect", "--json"]
+        return subprocess.run([*command, *options, file], capture_output=True, text=True).stdout
+
+    records = [json.loads(line) for line in read().splitlines()]
+    history = [r["history"]["item"] for r in records if r["type"] == "history"]
+    logged = [items for items in history if "val/accuracy" in items]
     rows = [row for row in trained.rows if row["val/accuracy"]]
-    assert [float(v) for v in history["val/accuracy"]] == [float(r["val/accuracy"]) for r in rows]
-    assert [float(v) for v in history["spikes/hidden1/rate"]] == [
-        float(row["spikes/hidden1/rate"]) for row in rows
-    ]
-    assert float(history["test/accuracy"][-1]) == trained.result["metrics"]["test/accuracy"]
-    assert '"Sigmoid"' in config["surrogate"] or "surrogates.Sigmoid" in config["surrogate"]
-    assert "packages" in config["provenance"]
+    for name in ("val/accuracy", "train/loss", "spikes/hidden1/rate", "gradients/readout/norm"):
+        assert [items[name] for items in logged] == [float(row[name]) for row in rows]
+    assert [items["trainer/global_step"] for items in logged] == [int(row["step"]) for row in rows]
+    summary = json.loads(read("--summary"))
+    assert summary["state"] == "finished"
+    assert summary["summary"]["test/accuracy"] == trained.result["metrics"]["test/accuracy"]
+    assert summary["config"]["surrogate"]["_target_"] == "surrolab.surrogates.Sigmoid"
+    assert summary["config"]["provenance"]["packages"]["torch"] == torch.__version__
+    assert summary["config"]["overrides"] == (trained.path / "overrides.txt").read_text().split()
 
 
 def test_two_runs_never_share_a_directory(tmp_path):

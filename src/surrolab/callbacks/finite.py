@@ -77,8 +77,8 @@ class FiniteGuard(pl.Callback):
 
     def _fail(self, trainer: pl.Trainer, what: str) -> None:
         raise RunError(
-            f"{what} in step {trainer.global_step} (epoch {trainer.current_epoch}); try a lower "
-            "optimizer.lr, trainer.gradient_clip_val=1, or a smaller model.init_gain"
+            f"{what} in step {trainer.global_step} (epoch {trainer.current_epoch + 1}); try a "
+            "lower optimizer.lr, trainer.gradient_clip_val=1, or a smaller model.init_gain"
         )
 
 

@@ -111,8 +111,7 @@ class Health(pl.Callback):
     def _true_derivative(task: Task) -> bool:
         return any(
             isinstance(layer.neurons.surrogate, NoSurrogate)
-            for name, layer in task.network.layers.items()
-            if name != "readout"
+            for _, layer in task.network.hidden_layers()
         )
 
     def _tell(self, trainer: pl.Trainer, layer: str, kind: str, message: str) -> None:
@@ -125,7 +124,7 @@ class Health(pl.Callback):
                 return
         self.findings.append(Finding(layer, kind, message, epoch, epoch))
         if trainer.is_global_zero:
-            log.warning("epoch %d: %s", epoch, message)
+            log.warning("epoch %d: %s", epoch + 1, message)
 
     def state_dict(self) -> dict[str, Any]:
         return {"findings": [asdict(finding) for finding in self.findings]}

@@ -64,7 +64,7 @@ class ConvFactory(ModelFactory):
         synapse = nn.Conv2d(
             inputs, shape[0], self.kernel_size, padding=self.kernel_size // 2, bias=self.bias
         )
-        self._initialize(synapse, around.neuron)
+        self._initialize(synapse, around.neuron, around.steps)
         neurons = around.neuron.layer(shape, around.surrogate, around.engine)
         norm = time_norm(self.norm, shape, around.neuron.threshold, around.steps)
         return Layer(synapse, neurons, shape, norm, POOLS[self.pool](self.pool_size), self.dropout)

@@ -20,14 +20,15 @@ INITS = (
 
 
 def fluctuation_driven_std(
-    neuron: NeuronFactory, inputs: int, rate: float, xi: float, steps: int = 1000
+    neuron: NeuronFactory, inputs: int, rate: float, xi: float, steps: int
 ) -> float:
     """Standard deviation of zero-mean weights for fluctuation-driven firing at initialisation.
 
     Rossbroich, Gygax & Zenke 2022 (doi:10.1088/2634-4386/ac97bb): the membrane fluctuates with
     standard deviation ``theta / xi`` around rest when ``inputs`` independent Poisson inputs fire
     at ``rate`` spikes per step: ``sigma_w^2 = (theta / xi)^2 / (n nu eps2)``, ``eps2`` being the
-    sum of the squared response to one input spike (in discrete time, over ``steps`` steps).
+    sum of the squared response to one input spike, here over the ``steps`` of a sample: the
+    membrane fluctuates that much at its end, and has by then for all but very slow neurons.
     """
     eps2 = float(neuron.impulse_response(steps).square().sum())
     return neuron.threshold / xi / math.sqrt(inputs * rate * eps2)
@@ -41,6 +42,7 @@ def initialize(
     neuron: NeuronFactory,
     rate: float,
     xi: float,
+    steps: int,
 ) -> None:
     """Draw the weights of a synapse from torch's global generator, then multiply them by ``gain``.
 
@@ -62,7 +64,7 @@ def initialize(
     elif name == "orthogonal":
         nn.init.orthogonal_(weight)
     elif name == "fluctuation_driven":
-        nn.init.normal_(weight, std=fluctuation_driven_std(neuron, fan_in, rate, xi))
+        nn.init.normal_(weight, std=fluctuation_driven_std(neuron, fan_in, rate, xi, steps))
         if synapse.bias is not None:
             nn.init.zeros_(synapse.bias)
     weight.mul_(gain)

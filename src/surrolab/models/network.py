@@ -1,9 +1,9 @@
 """A network: named layers in a row, from encoded input to readout."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
 
-import torch
 from torch import Tensor, nn
 
 from surrolab.models.initialization import INITS, initialize
@@ -39,7 +39,7 @@ class Network(nn.Module):
         last_mem: dict[str, Tensor] = {}
         records: dict[str, Record] = {}
         out = x_TBF
-        for name, layer in self.layers.items():
+        for name, layer in self.named_layers():
             out, spk, mem, memory = layer(out, record=record)
             last_mem[name] = mem
             if name != "readout":
@@ -47,6 +47,15 @@ class Network(nn.Module):
             if memory is not None:
                 records[name] = memory
         return NetworkOutput(out, hidden, last_mem, records)
+
+    def named_layers(self) -> Iterator[tuple[str, Layer]]:
+        """Layers with their names, in order."""
+        for name, layer in self.layers.items():
+            yield name, cast(Layer, layer)
+
+    def hidden_layers(self) -> Iterator[tuple[str, Layer]]:
+        """The same without the readout."""
+        return ((name, layer) for name, layer in self.named_layers() if name != "readout")
 
     def freeze(self, names: list[str]) -> None:
         """Stop training the named layers.
@@ -127,17 +136,20 @@ class ModelFactory:
     def _dense(self, sizes: tuple[int, int], around: Surroundings, neuron: NeuronFactory) -> Layer:
         """A fully connected hidden layer."""
         synapse = nn.Linear(*sizes, bias=self.bias)
-        self._initialize(synapse, neuron)
+        self._initialize(synapse, neuron, around.steps)
         neurons = neuron.layer((sizes[1],), around.surrogate, around.engine)
         if neuron.recurrent:
-            self._initialize(neurons.neuron.recurrent, neuron)
+            self._initialize(neurons.neuron.recurrent, neuron, around.steps)
         norm = time_norm(self.norm, (sizes[1],), neuron.threshold, around.steps)
         return Layer(synapse, neurons, (sizes[1],), norm, dropout=self.dropout)
 
     def _readout(self, inputs: int, around: Surroundings) -> Layer:
         """The last layer: leaky and silent, or spiking like the others but without recurrence."""
         synapse = nn.Linear(inputs, around.classes, bias=self.bias)
-        self._initialize(synapse, around.neuron)
+        neuron = around.neuron
+        if self.readout_tau is not None and around.readout == "membrane":
+            neuron = replace(neuron, beta=None, tau=self.readout_tau)
+        self._initialize(synapse, neuron, around.steps)
         return Layer(synapse, self._readout_neurons(around), (around.classes,))
 
     def _readout_neurons(self, around: Surroundings) -> NeuronLayer:
@@ -147,8 +159,10 @@ class ModelFactory:
         readout: Readout = neuron.readout(around.engine, self.readout_tau)
         return readout
 
-    def _initialize(self, synapse: nn.Linear | nn.Conv2d, neuron: NeuronFactory) -> None:
-        initialize(synapse, self.init, self.init_gain, neuron, self.init_rate, self.init_xi)
+    def _initialize(
+        self, synapse: nn.Linear | nn.Conv2d, neuron: NeuronFactory, steps: int
+    ) -> None:
+        initialize(synapse, self.init, self.init_gain, neuron, self.init_rate, self.init_xi, steps)
 
     def _finish(self, layers: list[Layer]) -> Network:
         """Name the layers in order, the last one being the readout, and freeze what has to be."""
@@ -156,16 +170,3 @@ class ModelFactory:
         network = Network(dict(zip(names, layers, strict=True)))
         network.freeze(list(self.freeze or []))
         return network
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Number of trainable scalars."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
-
-
-def first_non_finite(output: NetworkOutput) -> str | None:
-    """The first layer whose membrane potential is not finite, or None."""
-    for name, mem in output.last_mem.items():
-        if not torch.isfinite(mem).all():
-            return name
-    return None

@@ -1,12 +1,12 @@
 """From a checked configuration to objects."""
 
 import importlib
-import inspect
 from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from surrolab.callbacks import AtomicCheckpointIO, StandardCallbacks
@@ -148,15 +148,6 @@ def build_trainer(
             # The data's own sampler shards without doubling a sample in evaluation.
             use_distributed_sampler=False,
         )
-    except (pl.utilities.exceptions.MisconfigurationException, RuntimeError) as error:
+    except (MisconfigurationException, RuntimeError) as error:
         raise UserError(f"trainer: {one_line(error)}") from error
     return trainer
-
-
-def parameters_of(target: Any) -> list[str]:
-    """Names of the configurable parameters of something that is built."""
-    return [
-        name
-        for name, parameter in inspect.signature(target).parameters.items()
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    ]

@@ -88,7 +88,7 @@ def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[
     trainer.loggers = [
         files,
         *parts.tracking.loggers(
-            directory.path, config["name"], config | {"provenance": facts}, run_id
+            directory.path, config["name"], _all_about(config, facts, directory), run_id
         ),
     ]
     try:
@@ -165,6 +165,14 @@ def _stopped_early(checkpoint: dict[str, Any]) -> bool:
         key.startswith("EarlyStopping") and state["wait_count"] >= state["patience"]
         for key, state in checkpoint["callbacks"].items()
     )
+
+
+def _all_about(
+    config: dict[str, Any], facts: dict[str, Any], directory: RunDirectory
+) -> dict[str, Any]:
+    """What the tracker keeps of a run beside its numbers."""
+    overrides = directory.overrides.read_text().splitlines()
+    return config | {"overrides": overrides, "provenance": facts}
 
 
 def _remember(directory: RunDirectory, facts: dict[str, Any], main: bool) -> str:

@@ -55,11 +55,16 @@ def provenance(
 def describe_layers(network: Network) -> dict[str, Any]:
     """Engine of every layer, and why its step is not snnTorch's where it is not."""
     layers = {}
-    for name, layer in network.layers.items():
+    for name, layer in network.named_layers():
         layers[name] = {
             "engine": layer.neurons.engine,
             "neuron": type(layer.neurons.neuron).__name__,
             "shape": list(layer.shape),
+            "decays": {
+                decay: float(getattr(layer.neurons.neuron, decay).detach().float().mean())
+                for decay in ("beta", "alpha")
+                if hasattr(layer.neurons.neuron, decay)
+            },
             "corrected": getattr(layer.neurons, "correction", None),
         }
     return layers

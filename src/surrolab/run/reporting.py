@@ -68,5 +68,5 @@ def summarize(result: dict[str, Any], directory: RunDirectory) -> None:
     for finding in findings:
         first, last = finding["first_epoch"] + 1, finding["last_epoch"] + 1
         when = f"epoch {first}" if first == last else f"epochs {first} to {last}"
-        console.print(f"{when}: {finding['message']}", markup=False)
+        console.print(f"{when}: {finding['message']}", markup=False, soft_wrap=True)
     console.print(f"run directory: {directory.path}", markup=False, soft_wrap=True)

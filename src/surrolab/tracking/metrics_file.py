@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities import rank_zero_only
 
 from surrolab.files import write_text
 
@@ -16,7 +16,7 @@ class MetricsFile(Logger):
 
     What is logged for one step becomes one row. A row is written when the next step is logged, or
     by :meth:`save`; the file is rewritten (atomically) only when a metric comes up for the first
-    time. Steps are optimizer steps.
+    time, or when more comes in for the step written last. Steps are optimizer steps.
 
     Args:
         path: the file.
@@ -28,7 +28,8 @@ class MetricsFile(Logger):
         self._path = path
         self._columns = ["step", "epoch"]
         self._pending: dict[str, Any] = {}
-        if rank_zero_only.rank == 0:
+        self._written: int | None = None
+        if getattr(rank_zero_only, "rank", 0) == 0:
             self._rewrite([] if last_step is None else self._rows_until(last_step))
 
     @property
@@ -46,6 +47,8 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         """Take the values of a step into its row."""
+        if step is None:
+            raise ValueError("step: missing; every row of metrics.csv has one")
         if self._pending and self._pending["step"] != step:
             self.save()
         self._pending |= {"step": step, **metrics}
@@ -56,9 +59,13 @@ class MetricsFile(Logger):
         if not self._pending:
             return
         row, self._pending = self._pending, {}
+        again = row["step"] == self._written
         new = [name for name in row if name not in self._columns]
-        if new:
+        self._written = row["step"]
+        if new or again:
             rows = self._read()
+            if again:
+                row = rows.pop() | row
             self._columns += new
             self._rewrite([*rows, row])
             return
@@ -78,8 +85,8 @@ class MetricsFile(Logger):
             try:
                 if int(row["step"]) <= step:
                     kept.append(row)
-            except (TypeError, ValueError):
-                continue  # a row that was being written when the process was killed
+            except (KeyError, ValueError):
+                continue  # what a killed process left
         for row in kept:
             self._columns += [name for name in row if name not in self._columns]
         return kept
@@ -87,11 +94,12 @@ class MetricsFile(Logger):
     def _read(self) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
-        with self._path.open(newline="") as file:
-            return [
-                {name: value for name, value in row.items() if name and value not in (None, "")}
-                for row in csv.DictReader(file)
-            ]
+        # A last line without an end was being written when the process was killed.
+        whole = self._path.read_text().rpartition("\n")[0]
+        return [
+            {name: value for name, value in row.items() if name and value not in (None, "")}
+            for row in csv.DictReader(whole.splitlines())
+        ]
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
         write_text(self._path, ",".join(self._columns) + "\n" + self._format(rows))

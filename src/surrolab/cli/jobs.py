@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from surrolab.cli.explain import check_flags, explain
-from surrolab.errors import RunError, UserError, one_line
+from surrolab.errors import UserError, one_line
 from surrolab.run.directory import RunDirectory
 from surrolab.schema import CONF, validate
 
@@ -27,13 +27,13 @@ def run_command(words: list[str]) -> int:
         return resume_command(words)
     check_flags(words)
     status: list[int] = []
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
 
     def job(config: DictConfig) -> None:
         # Kept from Hydra, which would print a line of its own. In a multirun the other jobs run.
         try:
             status.append(_job(config))
-        except (UserError, RunError) as error:
+        except Exception as error:
             errors.append(error)
 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(job)

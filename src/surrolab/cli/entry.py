@@ -42,7 +42,7 @@ def train(argv: Sequence[str] | None = None, debug: bool = False) -> NoReturn:
     words = [word for word in words if word != "--debug"]
 
     def job() -> int:
-        from surrolab.cli.train import run_command
+        from surrolab.cli.jobs import run_command
 
         return run_command(words)
 

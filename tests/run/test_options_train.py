@@ -1,0 +1,49 @@
+"""Every option of every group trains: forward, backward, validation, checkpoint, test."""
+
+import math
+
+import pytest
+
+from surrolab.schema import options
+
+OPTIONS = [
+    f"{group}={name}"
+    for group in ("surrogate", "neuron", "model", "encoding", "objective", "optimizer", "data")
+    for name in options(group)
+]
+COMBINATIONS = [
+    "model=recurrent neuron=synaptic objective=ce_rate",
+    "model=recurrent neuron=leaky objective=mse_step encoding=delta",
+    "model=conv neuron=alpha model.norm=tdbn model.dropout=0.3 objective=ce_latency",
+    "model=conv model.norm=bntt model.pool=avg model.hidden=[20]",
+    "model.hidden=[] encoding=latency",
+    "model.hidden=[16,16,16] model.norm=step model.init=fluctuation_driven",
+    "neuron=synaptic neuron.tau=10 neuron.tau_syn=5 neuron.learn_alpha=true neuron.per_neuron=true",
+    "neuron.learn_beta=true neuron.learn_threshold=true neuron.reset=zero "
+    "neuron.detach_reset=false",
+    "model=conv neuron.per_neuron=true neuron.learn_beta=true",
+    "neuron.input_scale=one_minus_beta model.readout_tau=20 encoding.gain=5",
+    "data=randman model=recurrent objective=ce_last objective.lower_strength=100 "
+    "objective.lower_rate=0.01 data.samples_per_class=20 data.units=7 data.steps=30 data.window=20",
+    "objective.upper_strength=1 objective.upper_rate=0.05 model.freeze=[hidden1]",
+    "trainer.precision=bf16-mixed",
+    "trainer.precision=64-true surrogate=atan",
+    "trainer.accumulate_grad_batches=3 trainer.gradient_clip_val=0.5",
+    "optimizer.schedule=cosine optimizer.warmup_epochs=0.5 callbacks=early_stopping",
+    "debug=anomaly",
+]
+
+
+@pytest.mark.parametrize("words", [*OPTIONS, *COMBINATIONS])
+def test_it_trains(here, words, tmp_path_factory):
+    cache = tmp_path_factory.getbasetemp() / "data"
+    status, out, err = here(
+        "debug=smoke", f"data.root={cache}", "trainer.limit_train_batches=3", *words.split(" ")
+    )
+    assert status == 0, err
+    assert err == ""
+    result = here.run.result
+    assert result["status"] == "completed"
+    assert all(math.isfinite(value) for value in result["metrics"].values())
+    assert 0 <= result["metrics"]["test/accuracy"] <= 1
+    assert f"run directory: {here.directory}/run" in out
