@@ -14,12 +14,12 @@ POOLS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
 
 @dataclass(frozen=True)
 class ConvFactory(ModelFactory):
-    """Convolution, neurons and pooling, repeated; then fully connected layers.
+    """Convolution, pooling and neurons, repeated; then fully connected layers.
 
     Args:
         channels: output channels of each convolution.
         kernel_size: side of the kernels, odd; the image keeps its size.
-        pool: ``max`` or ``avg``, over the spikes.
+        pool: ``max`` or ``avg``, over the current: only what is left of it has neurons.
         pool_size: side of the pooling windows.
     """
 
@@ -48,13 +48,14 @@ class ConvFactory(ModelFactory):
         channels, height, width = around.sample_shape
         layers = []
         for out in self.channels:
-            layers.append(self._convolution(channels, (out, height, width), around))
-            channels, height, width = out, height // self.pool_size, width // self.pool_size
+            height, width = height // self.pool_size, width // self.pool_size
             if not (height and width):
                 raise ValueError(
                     f"channels: {len(self.channels)} poolings by {self.pool_size} leave nothing "
                     f"of {list(around.sample_shape)}; allowed: fewer"
                 )
+            layers.append(self._convolution(channels, (out, height, width), around))
+            channels = out
         sizes = [channels * height * width, *self.hidden]
         for pair in itertools.pairwise(sizes):
             layers.append(self._dense(pair, around, around.neuron))

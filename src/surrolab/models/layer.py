@@ -1,4 +1,4 @@
-"""One layer of a network: synapse, normalisation, neurons, and what thins their spikes out."""
+"""One layer of a network: synapse, pooling, normalisation, neurons, dropout."""
 
 from typing import NamedTuple
 
@@ -39,7 +39,8 @@ class Dropout(nn.Module):
 
 
 class Layer(nn.Module):
-    """``x_TBF -> spk_TBN`` (or the membrane, for a readout): synapse, norm, neurons, pool, dropout.
+    """``x_TBF -> spk_TBN`` (or the membrane, for a readout): synapse, pool, norm, neurons,
+    dropout.
 
     ``shape`` is that of the neurons, without time and batch. The synapse (``nn.Linear`` or
     ``nn.Conv2d``) is applied to all time steps in one call, and only once where the input is the
@@ -68,9 +69,6 @@ class Layer(nn.Module):
         cur_TBN = self.current(x_TBF)
         spk_TBN, state, memory = self.neurons(cur_TBN, record=record)
         out = spk_TBN
-        if self.pool is not None:
-            pooled = self.pool(out.flatten(0, 1))
-            out = pooled.view(*out.shape[:2], *pooled.shape[1:])
         if self.dropout is not None:
             out = self.dropout(out)
         return LayerPass(out, spk_TBN, state.mem, memory)
@@ -83,6 +81,8 @@ class Layer(nn.Module):
         x = x_TBF[:1] if constant else x_TBF
         if isinstance(self.synapse, nn.Conv2d):
             cur = self.synapse(x.flatten(0, 1))
+            if self.pool is not None:
+                cur = self.pool(cur)
             cur_TBN = cur.view(*x.shape[:2], *cur.shape[1:])
         else:
             cur_TBN = self.synapse(x.flatten(2))
