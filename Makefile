@@ -35,8 +35,8 @@ format: setup ## put the code into the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure: what a step costs outside the network, and the table of accuracies
-	$(BIN)/python tests/bench/overhead.py
+bench: setup ## measure the accuracy of every surrogate, for docs/ (minutes)
+	$(BIN)/python tests/bench/accuracy.py
 
 clean: ## remove the virtual environment and caches; runs in outputs/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

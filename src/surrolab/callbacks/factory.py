@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
@@ -11,7 +12,6 @@ from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
 from surrolab.callbacks.progress import EpochLines, ProgressBar
 from surrolab.callbacks.seeds import Seeds
-from surrolab.run.directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,11 @@ class StandardCallbacks:
     early_stopping_patience: int | None
     early_stopping_min_delta: float
 
-    def build(self, seed: int, directory: RunDirectory, labelled: bool) -> list[pl.Callback]:
-        """The callbacks, in the order in which they run; checkpoints hold the state of all."""
+    def build(self, seed: int, best: Path, last: Path, labelled: bool) -> list[pl.Callback]:
+        """The callbacks, in the order in which they run; checkpoints hold the state of all.
+
+        ``best`` and ``last`` are the checkpoints' files; ``labelled`` data have an accuracy.
+        """
         callbacks: list[pl.Callback] = [Seeds(seed), FiniteGuard(), EpochLines()]
         if self.health:
             callbacks.append(Health())
@@ -49,5 +52,5 @@ class StandardCallbacks:
             )
         if self.progress and sys.stdout.isatty():
             callbacks.append(ProgressBar(leave=False))
-        callbacks.append(Checkpoints(directory.best, directory.last))
+        callbacks.append(Checkpoints(best, last))
         return callbacks

@@ -5,8 +5,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.callbacks.progress.rich_progress import (
+    CustomTimeColumn,
+    ProcessingSpeedColumn,
+)
+from rich.console import Console
+from rich.progress import BarColumn
 
 log = logging.getLogger(__name__)
+
+WIDE = 110
 
 _SHORT = {
     "train/loss": "loss",
@@ -17,7 +25,19 @@ _SHORT = {
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's Rich bar with loss, validation accuracy and mean firing rate."""
+    """Lightning's Rich bar with the loss, accuracy and mean firing rate of the last epoch."""
+
+    def configure_columns(self, trainer: pl.Trainer) -> list[Any]:
+        columns = super().configure_columns(trainer)
+        for column in columns:
+            if isinstance(column, BarColumn):
+                column.bar_width = 12
+        # The numbers come first: on a narrow terminal the clocks give way to them.
+        if Console().width < WIDE:
+            return [
+                c for c in columns if not isinstance(c, CustomTimeColumn | ProcessingSpeedColumn)
+            ]
+        return columns
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         metrics = super().get_metrics(trainer, pl_module)

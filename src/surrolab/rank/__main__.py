@@ -10,17 +10,21 @@ from pathlib import Path
 
 def main() -> int:
     """Run the configuration of the directory named on the command line, as one rank."""
+    from surrolab.errors import RunError, UserError
     from surrolab.run.directory import RunDirectory
     from surrolab.run.execute import execute
     from surrolab.schema import validate
 
     directory = RunDirectory.existing(Path(sys.argv[1]))
-    return execute(
-        validate(directory.read_config()),
-        directory,
-        resume="resume" in sys.argv[2:],
-        rank=int(os.environ["LOCAL_RANK"]),
-    )
+    try:
+        return execute(
+            validate(directory.read_config()),
+            directory,
+            resume="resume" in sys.argv[2:],
+            rank=int(os.environ["LOCAL_RANK"]),
+        )
+    except (UserError, RunError, KeyboardInterrupt):
+        return 1  # the first process meets the same and tells it
 
 
 if __name__ == "__main__":

@@ -131,7 +131,9 @@ def build_trainer(
     Raises:
         UserError: Lightning refuses them.
     """
-    callbacks = parts.callbacks.build(config["seed"], directory, parts.labelled)
+    callbacks = parts.callbacks.build(
+        config["seed"], directory.best, directory.last, parts.labelled
+    )
     bar = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     try:
         trainer: pl.Trainer = build(
