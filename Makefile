@@ -20,8 +20,9 @@ setup: .venv/installed ## make .venv with surrolab and everything it needs (done
 train: setup ## train the default network: handwritten digits, sigmoid surrogate
 	$(BIN)/python train.py surrogate=sigmoid
 
+# Two at a time, a thread each: most of a test's time is a program starting.
 test: setup ## run the tests (minutes)
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
 
 test-slow: setup ## run the proofs that take longer
 	$(BIN)/python -m pytest -m slow
