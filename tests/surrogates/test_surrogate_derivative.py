@@ -212,7 +212,7 @@ def test_infinite_membranes_have_a_derivative(cls):
         (Sigmoid(25.0), snntorch.surrogate.sigmoid(25.0), 1.5),
         (StraightThrough(), snntorch.surrogate.straight_through_estimator(), 100.0),
     ],
-    ids=repr,
+    ids=["atan", "fast_sigmoid", "sigmoid", "straight_through"],
 )
 def test_equals_snntorch_where_that_is_right(ours, theirs, reach):
     x = torch.linspace(-reach, reach, 4001)

@@ -31,8 +31,11 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
             f"checkpoint: {path} cannot be read, it is cut off or not a checkpoint of surrolab's; "
             "allowed: a whole one, or remove it to start over"
         ) from error
-    if not isinstance(loaded, dict) or "state_dict" not in loaded:
-        raise UserError(f"checkpoint: {path} is no checkpoint of a run")
+    needed = {"state_dict", "global_step", "callbacks", "loops"}
+    if not isinstance(loaded, dict) or not needed <= loaded.keys():
+        raise UserError(
+            f"checkpoint: {path} is not a checkpoint of a run; allowed: one that a run has written"
+        )
     return loaded
 
 

@@ -80,7 +80,8 @@ def _job(config: DictConfig) -> int:
         return execute(valid, directory)
     except BaseException as error:
         if not directory.result.exists():  # it did not come as far as the run itself
-            directory.write_failure(valid["seed"], one_line(error))
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            directory.write_failure(status, valid["seed"], one_line(error))
         raise
 
 

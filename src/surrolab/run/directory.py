@@ -152,11 +152,11 @@ class RunDirectory:
         """Write how the run ended."""
         write_json(self.result, result)
 
-    def write_failure(self, seed: int, error: str) -> None:
-        """Write that the run failed before it began."""
+    def write_failure(self, status: str, seed: int, error: str) -> None:
+        """Write that the run ended before it began."""
         self.write_result(
             {
-                "status": "failed",
+                "status": status,
                 "metrics": {},
                 "seed": seed,
                 "duration_s": 0.0,

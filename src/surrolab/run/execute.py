@@ -1,5 +1,6 @@
 """Run a configuration in its directory, and leave a result whatever happens."""
 
+import contextlib
 import json
 import logging
 import sys
@@ -21,7 +22,7 @@ from surrolab.run.processes import interruptible, ranks_join
 from surrolab.run.provenance import provenance
 from surrolab.run.reporting import log_to, summarize
 from surrolab.seeding import seed_all
-from surrolab.tracking import MetricsFile
+from surrolab.tracking import MetricsFile, last_metrics
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def execute(
                 log.debug("the run failed", exc_info=True)
                 raise
     finally:
+        if result["status"] != "completed":
+            result["metrics"] = last_metrics(directory.metrics)
         result["duration_s"] = round(before.get("duration_s", 0.0) + time.monotonic() - started, 3)
         if rank == 0:
             directory.write_result(result)
@@ -91,14 +94,16 @@ def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[
             directory.path, config["name"], _all_about(config, facts, directory), run_id
         ),
     ]
+    exit_code = 1
     try:
         with ranks_join(directory, resume):
             _fit(trainer, parts, directory, checkpoint)
-            return _test(trainer, parts, directory, config)
+            outcome = _test(trainer, parts, directory, config)
+        exit_code = 0
+        return outcome
     finally:
-        for logger in trainer.loggers:
-            logger.finalize("success")
-        _finish_wandb()
+        files.save()
+        _finish_wandb(exit_code)
 
 
 def _fit(
@@ -179,7 +184,7 @@ def _remember(directory: RunDirectory, facts: dict[str, Any], main: bool) -> str
     """Write provenance; what earlier parts of the run left is kept beside it."""
     run_id = uuid.uuid4().hex[:10]
     earlier: list[Any] = []
-    if directory.provenance.exists():
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         old = json.loads(directory.provenance.read_text())
         run_id = old.get("run_id", run_id)
         earlier = [*old.pop("earlier", []), old]
@@ -188,11 +193,11 @@ def _remember(directory: RunDirectory, facts: dict[str, Any], main: bool) -> str
     return run_id
 
 
-def _finish_wandb() -> None:
+def _finish_wandb(exit_code: int) -> None:
     """Runs of one process are runs of their own."""
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
-        wandb.finish()
+        wandb.finish(exit_code=exit_code)
 
 
 def _quiet() -> None:

@@ -1,6 +1,6 @@
 """Where the numbers of a run go: always a file, and Weights & Biases where it is asked for."""
 
 from surrolab.tracking.factory import FilesOnly, Tracking, WandbTracking
-from surrolab.tracking.metrics_file import MetricsFile
+from surrolab.tracking.metrics_file import MetricsFile, last_metrics
 
-__all__ = ["FilesOnly", "MetricsFile", "Tracking", "WandbTracking"]
+__all__ = ["FilesOnly", "MetricsFile", "Tracking", "WandbTracking", "last_metrics"]

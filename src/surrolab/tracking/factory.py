@@ -1,6 +1,5 @@
 """Trackers as the configuration describes them."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
-log = logging.getLogger(__name__)
+from surrolab.errors import UserError, one_line
 
 
 @dataclass(frozen=True)
@@ -61,19 +60,25 @@ class WandbTracking(Tracking):
 
         if getattr(rank_zero_only, "rank", 0) != 0:
             return [WandbLogger(name=name, save_dir=run_dir, offline=True, id=run_id)]
-        run = wandb.init(
-            name=name,
-            dir=run_dir,
-            mode="offline" if self.mode == "offline" else "online",
-            id=run_id,
-            config=config,
-            project=self.project,
-            entity=self.entity,
-            group=self.group,
-            tags=self.tags,
-            notes=self.notes,
-            resume="allow",
-            # Its own console capture and messages would break up the progress bar.
-            settings=wandb.Settings(console="off", silent=True, x_disable_meta=True),
-        )
+        try:
+            run = wandb.init(
+                name=name,
+                dir=run_dir,
+                mode="offline" if self.mode == "offline" else "online",
+                id=run_id,
+                config=config,
+                project=self.project,
+                entity=self.entity,
+                group=self.group,
+                tags=self.tags,
+                notes=self.notes,
+                resume="allow",
+                # Its own console capture and messages would break up the progress bar.
+                settings=wandb.Settings(console="off", silent=True, x_disable_meta=True),
+            )
+        except wandb.errors.Error as error:
+            raise UserError(
+                f"logger.mode: {self.mode} does not work here ({one_line(error)}); allowed: "
+                "offline, disabled, or online after `wandb login`"
+            ) from error
         return [WandbLogger(experiment=run, save_dir=run_dir)]

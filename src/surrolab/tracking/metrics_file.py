@@ -94,12 +94,7 @@ class MetricsFile(Logger):
     def _read(self) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
-        # A last line without an end was being written when the process was killed.
-        whole = self._path.read_text().rpartition("\n")[0]
-        return [
-            {name: value for name, value in row.items() if name and value not in (None, "")}
-            for row in csv.DictReader(whole.splitlines())
-        ]
+        return _whole_rows(self._path)
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
         write_text(self._path, ",".join(self._columns) + "\n" + self._format(rows))
@@ -109,3 +104,22 @@ class MetricsFile(Logger):
         writer = csv.DictWriter(buffer, self._columns, restval="", lineterminator="\n")
         writer.writerows(rows)
         return buffer.getvalue()
+
+
+def last_metrics(path: Path) -> dict[str, float]:
+    """The metrics of the last finished epoch in the file; nothing where there is none."""
+    try:
+        rows = [row for row in _whole_rows(path) if "val/loss" in row]
+        last = rows[-1] if rows else {}
+        return {name: float(last[name]) for name in last if name not in ("step", "epoch")}
+    except (OSError, ValueError):
+        return {}
+
+
+def _whole_rows(path: Path) -> list[dict[str, Any]]:
+    # A last line without an end was being written when the process was killed.
+    whole = path.read_text().rpartition("\n")[0]
+    return [
+        {name: value for name, value in row.items() if name and value not in (None, "")}
+        for row in csv.DictReader(whole.splitlines())
+    ]
