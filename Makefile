@@ -22,7 +22,7 @@ train: setup ## train the default network: handwritten digits, sigmoid surrogate
 
 # Two at a time, a thread each: most of a test's time is a program starting.
 test: setup ## run the tests (minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 test-slow: setup ## run the proofs that take longer
 	$(BIN)/python -m pytest -m slow

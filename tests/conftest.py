@@ -48,11 +48,13 @@ class Program:
 
     directory: Path
 
-    def __call__(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *words: str, timeout: float = 300, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(CHECKOUT / "train.py"), *words],
             cwd=self.directory,
-            env=environment(),
+            env=environment() | variables,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -109,6 +109,12 @@ def test_parts_that_do_not_fit_end_in_one_line(here, words, monkeypatch):
     assert UNFIT[words] in here.run.result["error"]
 
 
+def test_wandb_online_without_an_account(program):
+    home = str(program.directory)  # where nobody has logged in
+    process = program("logger.mode=online", "hydra.run.dir=run", HOME=home)
+    assert "logger.mode: online does not work here" in one_line(process)
+
+
 @pytest.fixture
 def finished(trained, tmp_path):
     """A copy of a finished run, made to look like one that was interrupted."""

@@ -135,6 +135,7 @@ def test_an_interrupted_run_says_so_and_goes_on(program, whole, sig):
     assert process.wait() == 130
     result = json.loads((program.directory / "run" / "result.json").read_text())
     assert result["status"] == "interrupted"
+    assert 0 < result["metrics"]["val/accuracy"] < 1  # of the last finished epoch
     same(resumed(program, "run"), whole)
 
 
