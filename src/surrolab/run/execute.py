@@ -147,6 +147,7 @@ def _test(
     return {
         "metrics": metrics | tested,
         "best_epoch": state["best_epoch"],
+        "samples": parts.data.split_sizes,
         "findings": [asdict(finding) for callback in health for finding in callback.findings],
     }
 
