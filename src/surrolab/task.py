@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from surrolab.data import Batch
+from surrolab.errors import RunError
 from surrolab.models import Network, NetworkOutput
 from surrolab.objectives import Objective
 from surrolab.optimization import OptimizerFactory
@@ -30,11 +31,12 @@ class StageMetrics(nn.Module):
 
     def __init__(self, network: Network, classes: int, labelled: bool) -> None:
         super().__init__()
-        self.loss = MeanMetric()
+        # Not ignored: a value that is no number has to show.
+        self.loss = MeanMetric(nan_strategy="disable")
         self.score: Metric = (
             MulticlassAccuracy(classes, average="micro", validate_args=False)
             if labelled
-            else MeanMetric()
+            else MeanMetric(nan_strategy="disable")
         )
         self.score_name = "accuracy" if labelled else "mse"
         self.spikes = nn.ModuleDict(
@@ -139,7 +141,8 @@ class Task(pl.LightningModule):
         self.evaluation = evaluation
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
-            self._to_loggers({"train/loss_step": evaluation.loss.detach()}, self.global_step + 1)
+            loss = self.trainer.strategy.reduce(evaluation.loss.detach(), reduce_op="mean")
+            self._to_loggers({"train/loss_step": loss}, self.global_step + 1)
         return evaluation.loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -172,18 +175,20 @@ class Task(pl.LightningModule):
         for name in self.network.layers:
             norm = norms.get(f"layers.{name}.synapse.weight")
             if norm is not None:
-                metrics[f"gradients/{name}/norm"] = torch.tensor(norm)
+                metrics[f"gradients/{name}/norm"] = torch.tensor(norm, device=self.device)
         for name, module in self.window.items():
             window = cast(WindowFraction, module)
             metrics[f"gradients/{name}/window_fraction"] = window.compute()
             window.reset()
         self.val_metrics.reset()
+        self._check(metrics["val/loss"], "validation")
         self._publish(metrics)
         self._to_loggers({"epoch": self.current_epoch, **metrics}, self.global_step)
 
     def on_test_epoch_end(self) -> None:
         metrics = self.test_metrics.compute("test")
         self.test_metrics.reset()
+        self._check(metrics["test/loss"], "test")
         self._publish(metrics)
 
     def configure_optimizers(self) -> Any:
@@ -195,13 +200,22 @@ class Task(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def _check(self, loss: Tensor, stage: str) -> None:
+        """Stop all ranks together: the loss is that of all of them."""
+        if not torch.isfinite(loss):
+            raise RunError(
+                f"the {stage} loss is not finite after step {self.global_step} (epoch "
+                f"{self.current_epoch + 1}); try a lower optimizer.lr or "
+                "trainer.gradient_clip_val=1"
+            )
+
     def _publish(self, metrics: dict[str, Tensor]) -> None:
         """Make the metrics known to callbacks and the progress bar; already over all ranks."""
         on_bar = {name: value for name, value in metrics.items() if name in ON_BAR}
         rest = {name: value for name, value in metrics.items() if name not in ON_BAR}
         for values, bar in ((on_bar, True), (rest, False)):
             self.log_dict(
-                {name: value.float() for name, value in values.items()},
+                {name: value.float().to(self.device) for name, value in values.items()},
                 prog_bar=bar,
                 logger=False,
                 sync_dist=True,

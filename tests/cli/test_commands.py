@@ -59,6 +59,7 @@ def test_an_unknown_command_is_one_line(tmp_path):
 def test_debug_shows_the_trace(tmp_path):
     process = surrolab(tmp_path, "--debug", "train", "surrogate.slope=-1")
     assert "Traceback" in process.stderr
+    assert process.returncode == 2
 
 
 def test_multirun_makes_a_run_of_every_job_and_a_bad_one_does_not_stop_the_rest(program):
@@ -69,8 +70,10 @@ def test_multirun_makes_a_run_of_every_job_and_a_bad_one_does_not_stop_the_rest(
         "surrogate.slope=-1,2",
     )
     assert process.returncode == 2
-    assert process.stderr.count("\n") == 1, process.stderr
-    assert "surrogate.slope: -1" in process.stderr
+    lines = process.stderr.splitlines()
+    assert len(lines) == 2, process.stderr
+    assert lines[0].startswith("surrolab: job 0: surrogate.slope: -1")
+    assert lines[1].startswith("surrolab: job 2: surrogate.slope: -1")
     runs = sorted(program.directory.glob("outputs/runs/*/*/result.json"))
     results = [json.loads(path.read_text()) for path in runs]
     assert [result["status"] for result in results] == ["completed", "completed"]

@@ -8,6 +8,8 @@ import pytest
 import torch
 import yaml
 
+from surrolab.run.directory import RunDirectory
+
 WRONG = {
     "surogate=sigmoid": "did you mean 'surrogate'",
     "surrogate=sigmoidd": "did you mean 'sigmoid'",
@@ -47,6 +49,10 @@ WRONG = {
     "trainer.precision=8": "allowed: 32-true",
     "trainer.max_epochs=0": "at least 1",
     "trainer.max_epoch=3": "did you mean 'max_epochs'",
+    "trainer.limit_val_batches=0": "at least 1",
+    "trainer.limit_train_batches=0.0": "above 0",
+    "+resume=somewhere": "allowed: resume=RUN_DIR",
+    "surrogate._target_=[a]": "not on the list",
     "logger.mode=sometimes": "allowed: offline, online, disabled",
     "logger=none logger.mode=offline": "this logger has no settings",
     "experiment=nothing": "experiment=nothing: no such option",
@@ -91,6 +97,10 @@ UNFIT = {
     "data.val_fraction=0.6 data.test_fraction=0.6": "data.val_fraction",
     "data.root=a_file": "data.root",
     "trainer.accelerator=cuda": "trainer: ",
+    "trainer.accelerator=cpu trainer.devices=[0]": "trainer: ",
+    "data.val_fraction=0.001": "data.val_fraction",
+    "model.freeze=[hidden1,readout]": "model.freeze: nothing is left to train",
+    "data.batch_size=1 model.norm=step": "data.batch_size: 1",
 }
 
 
@@ -107,6 +117,11 @@ def test_parts_that_do_not_fit_end_in_one_line(here, words, monkeypatch):
     assert UNFIT[words] in err
     assert here.run.result["status"] == "failed"
     assert UNFIT[words] in here.run.result["error"]
+
+
+def test_started_once_per_process_by_another_launcher(program):
+    process = program("hydra.run.dir=run", LOCAL_RANK="1", WORLD_SIZE="2")
+    assert "torchrun or srun" in one_line(process)
 
 
 def test_wandb_online_without_an_account(program):
@@ -180,6 +195,18 @@ def test_resume_with_fewer_epochs(program, finished):
 
 def test_resume_with_other_keys(program, finished):
     assert "not together with resume" in refused(program, finished, "optimizer.lr=3")
+
+
+def test_resume_of_a_run_that_still_goes_on(program, finished):
+    with RunDirectory(finished).held():
+        assert "still going on" in refused(program, finished)
+
+
+def test_what_a_kill_left_half_written_is_cleared(program, finished):
+    rest = finished / "checkpoints" / ".last.ckpt.abcdefgh"
+    rest.write_bytes(b"half")
+    assert program(f"resume={finished}").returncode == 0
+    assert not rest.exists()
 
 
 def test_resume_without_permission(program, finished):

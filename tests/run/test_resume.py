@@ -158,6 +158,20 @@ def test_more_epochs_for_a_completed_run(program):
     same(Run(again, program.directory / "run"), longer)
 
 
+def test_a_completed_run_that_goes_on_can_be_killed(program):
+    whole = program.run("whole", "trainer.max_epochs=3", "optimizer.schedule=constant")
+    run = program.run("run", "trainer.max_epochs=1", "optimizer.schedule=constant")
+    process = program.start("resume=run", "trainer.max_epochs=3")
+    for line in process.stdout:
+        if line.startswith("epoch 2/"):
+            break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert run.result["status"] == "interrupted"
+    same(resumed(program, "run"), whole)
+
+
 @pytest.mark.slow
 def test_a_run_that_stopped_early_is_not_trained_further(program):
     setting = (

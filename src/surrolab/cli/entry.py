@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -61,11 +62,11 @@ def _end(job: Callable[[], int], debug: bool) -> NoReturn:
         status = _tell("interrupted", 130)
     except (UserError, RunError) as error:
         if debug:
-            raise
+            traceback.print_exc()
         status = _tell(one_line(error), 2 if isinstance(error, UserError) else 1)
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         what = f"{type(error).__name__}: {one_line(error)}"
         status = _tell(f"{what} (this is a fault of surrolab; --debug shows the trace)", 1)
     sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -20,6 +21,7 @@ from surrolab.schema import CONF, validate
 
 def run_command(words: list[str]) -> int:
     """Train as the words say; the exit status."""
+    _check_launcher()
     resume = [word for word in words if word.startswith("resume=") and word != "resume=null"]
     if resume:
         from surrolab.cli.resume import resume_command
@@ -35,6 +37,9 @@ def run_command(words: list[str]) -> int:
             status.append(_job(config))
         except Exception as error:
             errors.append(error)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                number = HydraConfig.get().job.num
+                print(f"surrolab: job {number}: {one_line(error)}", file=sys.stderr)
 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(job)
     with _arguments(words), _full_errors():
@@ -50,9 +55,10 @@ def run_command(words: list[str]) -> int:
             if explained is None:
                 raise
             raise explained from error
-    if errors:
+    if errors and not {"--multirun", "-m"} & set(words):
         raise errors[0]
-    return max(status, default=0)
+    # The errors of a multirun have been told one by one.
+    return max([*status, *(2 if isinstance(e, UserError) else 1 for e in errors)], default=0)
 
 
 def _job(config: DictConfig) -> int:
@@ -63,12 +69,12 @@ def _job(config: DictConfig) -> int:
     try:
         container: Any = OmegaConf.to_container(config, resolve=True)
         valid = validate(container)
-    except OmegaConfBaseException as error:
-        _remove_if_empty(wanted)
-        raise UserError(" ".join(str(error).split())) from error
-    except UserError:
-        _remove_if_empty(wanted)
-        raise
+        if valid["resume"] is not None:
+            raise UserError("resume: as +resume or ++resume; allowed: resume=RUN_DIR")
+    except (OmegaConfBaseException, UserError) as error:
+        if not own:
+            _remove_if_empty(wanted)
+        raise UserError(one_line(error)) from error
     directory = RunDirectory.claim(wanted, must_be_new=own)
     choices = {
         group: option for group, option in hydra_config.runtime.choices.items() if "/" not in group
@@ -83,6 +89,16 @@ def _job(config: DictConfig) -> int:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             directory.write_failure(status, valid["seed"], one_line(error))
         raise
+
+
+def _check_launcher() -> None:
+    """Refuse to be started once per process: each would take a run directory of its own."""
+    several = os.environ.get("SLURM_PROCID") and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    if "LOCAL_RANK" in os.environ or several:
+        raise UserError(
+            "trainer.devices: started by torchrun or srun as one of several processes; allowed: "
+            "start it once, it starts the processes of trainer.devices itself"
+        )
 
 
 def _remove_if_empty(path: Path) -> None:

@@ -39,6 +39,8 @@ def resume_command(words: list[str]) -> int:
         return 0
     if longer:
         config["trainer"]["max_epochs"] = max_epochs
+    if longer:
+        directory.reopen()
     if longer or mode is not None:
         config = validate(config)
         directory.rewrite_config(config)

@@ -1,5 +1,6 @@
 """A network: named layers in a row, from encoded input to readout."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
@@ -10,6 +11,9 @@ from surrolab.models.initialization import INITS, initialize
 from surrolab.models.layer import Layer
 from surrolab.models.normalization import NORMS, time_norm
 from surrolab.neurons import NeuronFactory, NeuronLayer, Readout, Record
+
+# Of the membrane's variance under fluctuation-driven initialisation, where there is recurrence.
+FEEDFORWARD_SHARE = 0.9
 
 
 class NetworkOutput(NamedTuple):
@@ -136,10 +140,14 @@ class ModelFactory:
     def _dense(self, sizes: tuple[int, int], around: Surroundings, neuron: NeuronFactory) -> Layer:
         """A fully connected hidden layer."""
         synapse = nn.Linear(*sizes, bias=self.bias)
-        self._initialize(synapse, neuron, around.steps)
+        share = FEEDFORWARD_SHARE if neuron.recurrent else 1.0
+        self._initialize(synapse, neuron, around.steps, share)
         neurons = neuron.layer((sizes[1],), around.surrogate, around.engine)
         if neuron.recurrent:
-            self._initialize(neurons.neuron.recurrent, neuron, around.steps)
+            recurrent = neurons.neuron.recurrent
+            if not self.bias:
+                recurrent.register_parameter("bias", None)
+            self._initialize(recurrent, neuron, around.steps, 1 - share)
         norm = time_norm(self.norm, (sizes[1],), neuron.threshold, around.steps)
         return Layer(synapse, neurons, (sizes[1],), norm, dropout=self.dropout)
 
@@ -160,9 +168,15 @@ class ModelFactory:
         return readout
 
     def _initialize(
-        self, synapse: nn.Linear | nn.Conv2d, neuron: NeuronFactory, steps: int
+        self,
+        synapse: nn.Linear | nn.Conv2d,
+        neuron: NeuronFactory,
+        steps: int,
+        share: float = 1.0,
     ) -> None:
-        initialize(synapse, self.init, self.init_gain, neuron, self.init_rate, self.init_xi, steps)
+        # A share of the fluctuations is a larger xi for the synapse that has it.
+        xi = self.init_xi / math.sqrt(share)
+        initialize(synapse, self.init, self.init_gain, neuron, self.init_rate, xi, steps)
 
     def _finish(self, layers: list[Layer]) -> Network:
         """Name the layers in order, the last one being the readout, and freeze what has to be."""

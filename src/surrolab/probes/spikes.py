@@ -24,8 +24,8 @@ class SpikeStatistics(Metric):
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.add_state("count", torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("steps", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("steps", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, spk_TBN: Tensor, lengths_B: Tensor) -> None:
         """Count the spikes of a batch; steps beyond a sample's length do not count."""
@@ -34,14 +34,16 @@ class SpikeStatistics(Metric):
         if total < spk_TBN.shape[0] * spk_TBN.shape[1]:
             valid = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
             spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
-        # A batch's counts are exact in float32, the pass's in float64.
-        self.count += spk_TBN.sum((0, 1), dtype=torch.float32)
+        # A batch's counts are exact in float32, the pass's need integers.
+        self.count += spk_TBN.sum((0, 1), dtype=torch.float32).long()
         self.steps += total
 
     def compute(self) -> dict[str, Tensor]:
-        rate_N = self.count / self.steps
+        # On the CPU: not every device has float64.
+        count = self.count.cpu().double()
+        rate_N = count / self.steps.cpu()
         return {
             "rate": rate_N.mean(),
-            "silent_fraction": (self.count == 0).double().mean(),
+            "silent_fraction": (count == 0).double().mean(),
             "saturated_fraction": (rate_N >= SATURATED).double().mean(),
         }

@@ -17,8 +17,8 @@ class WindowFraction(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("inside", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("inside", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("total", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, mem_TBN: Tensor, threshold: Tensor, window: float) -> None:
         """Count over a batch; ``window`` is the half width around the threshold."""
@@ -26,4 +26,5 @@ class WindowFraction(Metric):
         self.total += mem_TBN.numel()
 
     def compute(self) -> Tensor:
-        return self.inside / self.total
+        # On the CPU: not every device has float64.
+        return self.inside.cpu().double() / self.total.cpu()

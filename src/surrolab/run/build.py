@@ -1,6 +1,8 @@
 """From a checked configuration to objects."""
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +32,7 @@ def build(group: str, node: dict[str, Any], **others: Any) -> Any:
         UserError: the target is not one that ``conf/`` names for the group, or refuses its values.
     """
     target = node["_target_"]
-    if target not in allowed_targets(group):
+    if not isinstance(target, str) or target not in allowed_targets(group):
         raise UserError(
             f"{group}._target_: {target!r} is not on the list; allowed: "
             f"{', '.join(sorted(allowed_targets(group)))}"
@@ -62,6 +64,15 @@ class blame:  # noqa: N801  (a context manager that reads like a word)
         elif not line.startswith(f"{self._group}:"):
             line = f"{self._group}: {line}"
         raise UserError(line) from error
+
+
+@contextlib.contextmanager
+def refused_by_lightning() -> Iterator[None]:
+    """Turns what Lightning says of its own options into a line."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,13 @@ def build_parts(config: dict[str, Any]) -> Parts:
     seed_all(config["seed"], "build")
     with blame("model", config["model"]):
         network = model.build(around)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UserError("model.freeze: nothing is left to train; allowed: leave out a layer")
+    if config["data"]["batch_size"] == 1 and config["model"]["norm"] != "none":
+        raise UserError(
+            "data.batch_size: 1 leaves nothing to normalise over; allowed: 2 or more with "
+            f"model.norm={config['model']['norm']}"
+        )
     labelled = data.target == "class"
     task = Task(network, encoder, objective, optimizer, data.classes, data.is_sequence, labelled)
     with blame("encoding", config["encoding"]), torch.no_grad():
@@ -150,6 +168,6 @@ def build_trainer(
             # The data's own sampler shards without doubling a sample in evaluation.
             use_distributed_sampler=False,
         )
-    except (MisconfigurationException, RuntimeError) as error:
+    except (MisconfigurationException, RuntimeError, TypeError, ImportError) as error:
         raise UserError(f"trainer: {one_line(error)}") from error
     return trainer

@@ -1,9 +1,10 @@
 """The directory of a run: what lies where, and the first and last files in it."""
 
 import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,18 @@ class RunDirectory:
         Raises:
             UserError: it is not there, or is not a run's.
         """
-        directory = RunDirectory(path.resolve())
-        if not path.is_dir():
-            raise UserError(f"resume: {path} is no directory; allowed: the directory of a run")
-        if not directory.config.is_file():
-            raise UserError(f"resume: {path} has no config.yaml; allowed: the directory of a run")
+        try:
+            directory = RunDirectory(path.resolve())
+            if not path.is_dir():
+                raise UserError(f"resume: {path} is no directory; allowed: the directory of a run")
+            if not directory.config.is_file():
+                raise UserError(
+                    f"resume: {path} has no config.yaml; allowed: the directory of a run"
+                )
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"resume: {path} cannot be read ({_first(error)})") from error
+        if not os.access(directory.path, os.W_OK):
+            raise UserError(f"resume: {path} cannot be written; allowed: a directory that can")
         return directory
 
     def write_config(
@@ -118,6 +126,42 @@ class RunDirectory:
         body = yaml.safe_dump(config, sort_keys=False)
         write_text(self.config, f"# Resolved configuration; the options chosen:\n{header}{body}")
         write_text(self.overrides, "".join(f"{override}\n" for override in overrides))
+
+    def reopen(self) -> None:
+        """Say that a completed run is to go on, so that a kill from now on does not hide it."""
+        result = self.read_result()
+        if result.get("status") == "completed":
+            self.write_result({**result, "status": "interrupted"})
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from running in this directory; a killed one keeps nobody out.
+
+        Raises:
+            UserError: another process runs there, or the directory cannot be written.
+        """
+        try:
+            file = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written ({error.strerror}); allowed: a directory that can"
+            ) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"resume: the run in {self.path} is still going on; allowed: wait for it, or "
+                    "stop it first"
+                ) from error
+            except OSError:
+                pass  # a file system without locks
+            # What a kill left half written.
+            for folder in (self.path, self.path / "checkpoints"):
+                for name in (self.config, self.result, self.metrics, self.best, self.last):
+                    for rest in folder.glob(f".{name.name}.*"):
+                        rest.unlink(missing_ok=True)
+            yield
 
     def rewrite_config(self, config: dict[str, Any]) -> None:
         """Write a configuration that a resume has changed, under the header it had."""

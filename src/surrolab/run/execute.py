@@ -7,18 +7,22 @@ import sys
 import time
 import uuid
 import warnings
-from dataclasses import asdict
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 
-from surrolab.callbacks import Health, load_checkpoint
+from surrolab.callbacks import load_checkpoint
 from surrolab.errors import UserError, one_line
 from surrolab.files import write_json
-from surrolab.run.build import Parts, build_parts, build_trainer
+from surrolab.run.build import (
+    Parts,
+    blame,
+    build_parts,
+    build_trainer,
+    refused_by_lightning,
+)
 from surrolab.run.directory import RunDirectory
-from surrolab.run.processes import interruptible, ranks_join
+from surrolab.run.processes import interruptible, memory_limits, ranks_join, threads
 from surrolab.run.provenance import provenance
 from surrolab.run.reporting import log_to, summarize
 from surrolab.seeding import seed_all
@@ -51,6 +55,23 @@ def execute(
         "run_dir": str(directory.path),
     }
     before = directory.read_result() if resume else {}
+    with directory.held() if rank == 0 else contextlib.nullcontext():
+        _record(config, directory, resume, rank, result, before, started)
+    if rank == 0:
+        summarize(result, directory)
+    return 0
+
+
+def _record(
+    config: dict[str, Any],
+    directory: RunDirectory,
+    resume: bool,
+    rank: int,
+    result: dict[str, Any],
+    before: dict[str, Any],
+    started: float,
+) -> None:
+    """Run, and fill and write the result whatever happens."""
     try:
         with log_to(directory.log, rank), interruptible():
             try:
@@ -65,19 +86,19 @@ def execute(
                 raise
     finally:
         if result["status"] != "completed":
-            result["metrics"] = last_metrics(directory.metrics)
+            result["metrics"] = before.get("metrics", {}) | last_metrics(directory.metrics)
         result["duration_s"] = round(before.get("duration_s", 0.0) + time.monotonic() - started, 3)
         if rank == 0:
             directory.write_result(result)
-    if rank == 0:
-        summarize(result, directory)
-    return 0
 
 
 def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
     _quiet()
-    if config["threads"] is not None:
-        torch.set_num_threads(config["threads"])
+    with threads(config["threads"]), memory_limits():
+        return _fit_and_test(config, directory, resume)
+
+
+def _fit_and_test(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
     parts = build_parts(config)
     checkpoint = None
     if resume and directory.last.exists():
@@ -85,6 +106,8 @@ def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[
         _fits(checkpoint, parts, directory)
     files = MetricsFile(directory.metrics, checkpoint["global_step"] if checkpoint else None)
     trainer = build_trainer(config, parts, directory, [files])
+    with blame("data", config["data"]):
+        parts.data.setup()
     device = str(trainer.strategy.root_device)
     facts = provenance(config, parts.task.network, device, trainer.world_size)
     run_id = _remember(directory, facts, trainer.is_global_zero)
@@ -96,7 +119,7 @@ def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[
     ]
     exit_code = 1
     try:
-        with ranks_join(directory, resume):
+        with ranks_join(directory, resume), refused_by_lightning():
             _fit(trainer, parts, directory, checkpoint)
             outcome = _test(trainer, parts, directory, config)
         exit_code = 0
@@ -110,6 +133,7 @@ def _fit(
     trainer: pl.Trainer, parts: Parts, directory: RunDirectory, checkpoint: dict[str, Any] | None
 ) -> None:
     if checkpoint is not None and _stopped_early(checkpoint):
+        log.info("the run had stopped early: it is not trained further")
         return
     try:
         trainer.fit(
@@ -141,14 +165,14 @@ def _test(
         for name, value in trainer.callback_metrics.items()
         if name.startswith("test/")
     }
+    last = load_checkpoint(directory.last)
     for logger in trainer.loggers[1:]:
-        logger.log_metrics(tested, trainer.global_step)
-    health = [c for c in trainer.callbacks if isinstance(c, Health)]  # type: ignore[attr-defined]
+        logger.log_metrics(tested, last["global_step"])
     return {
         "metrics": metrics | tested,
         "best_epoch": state["best_epoch"],
         "samples": parts.data.split_sizes,
-        "findings": [asdict(finding) for callback in health for finding in callback.findings],
+        "findings": last["callbacks"].get("Health", {}).get("findings", []),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from surrolab.errors import RunError
 from surrolab.run.directory import RunDirectory
 
 _RANK_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
@@ -33,6 +34,37 @@ def interruptible() -> Iterator[None]:
     finally:
         for sig, handler in before.items():
             signal.signal(sig, handler)
+
+
+@contextlib.contextmanager
+def threads(number: int | None) -> Iterator[None]:
+    """Use so many CPU threads; None leaves torch's choice. The next run starts as this one did."""
+    before = torch.get_num_threads()
+    if number is not None:
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def memory_limits() -> Iterator[None]:
+    """Say in one line that the memory does not suffice.
+
+    Raises:
+        RunError: torch could not allocate.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        full = isinstance(error, MemoryError) or "out of memory" in str(error)
+        if full or "can't allocate memory" in str(error):
+            raise RunError(
+                "the memory does not suffice; try a smaller data.batch_size, encoding.steps or "
+                "model.hidden"
+            ) from error
+        raise
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ _positive = number(above=0)
 _not_negative = number(at_least=0)
 _decay = optional(number(above=0, at_most=1))
 _time_ms = optional(number(above=0))
-_batches = either(integer(at_least=0), number(at_least=0, at_most=1))
+_batches = either(integer(at_least=1), number(above=0, at_most=1))
 
 GROUPS: dict[str, dict[str, Key]] = {
     "data": {
@@ -130,11 +130,10 @@ GROUPS: dict[str, dict[str, Key]] = {
         "final_factor": number(above=0, at_most=1),
     },
     "trainer": {
-        "accelerator": choice("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
+        "accelerator": choice("auto", "cpu", "gpu", "cuda", "mps"),
         "devices": either(
             integer(at_least=1), choice("auto"), list_of(integer(at_least=0), at_least=1)
         ),
-        "num_nodes": integer(at_least=1),
         "strategy": text("auto, ddp, or another strategy of Lightning's"),
         "precision": choice("32-true", "16-mixed", "bf16-mixed", "64-true", "bf16-true"),
         "max_epochs": integer(at_least=1),

@@ -38,7 +38,7 @@ def _validate_group(group: str, node: Any, table: dict[str, Key]) -> dict[str, A
     if not isinstance(node, Mapping) or "_target_" not in node:
         raise UserError(f"{group}: no option is chosen; allowed: {', '.join(options(group))}")
     target = node["_target_"]
-    if target not in allowed_targets(group):
+    if not isinstance(target, str) or target not in allowed_targets(group):
         raise UserError(
             f"{group}._target_: {target!r} is not on the list; allowed: "
             f"{', '.join(sorted(allowed_targets(group)))}"
