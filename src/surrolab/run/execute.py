@@ -55,41 +55,28 @@ def execute(
         "run_dir": str(directory.path),
     }
     before = directory.read_result() if resume else {}
-    with directory.held() if rank == 0 else contextlib.nullcontext():
-        _record(config, directory, resume, rank, result, before, started)
+    lock = directory.held() if rank == 0 else contextlib.nullcontext()
+    with lock, log_to(directory.log, rank), interruptible():
+        try:
+            result |= _run(config, directory, resume)
+            result["status"] = "completed"
+        except KeyboardInterrupt:
+            result["status"] = "interrupted"
+            raise
+        except BaseException as error:
+            result["error"] = one_line(error)
+            log.debug("the run failed", exc_info=True)
+            raise
+        finally:
+            if result["status"] != "completed":
+                result["metrics"] = before.get("metrics", {}) | last_metrics(directory.metrics)
+            spent = before.get("duration_s", 0.0) + time.monotonic() - started
+            result["duration_s"] = round(spent, 3)
+            if rank == 0:
+                directory.write_result(result)
     if rank == 0:
         summarize(result, directory)
     return 0
-
-
-def _record(
-    config: dict[str, Any],
-    directory: RunDirectory,
-    resume: bool,
-    rank: int,
-    result: dict[str, Any],
-    before: dict[str, Any],
-    started: float,
-) -> None:
-    """Run, and fill and write the result whatever happens."""
-    try:
-        with log_to(directory.log, rank), interruptible():
-            try:
-                result |= _run(config, directory, resume)
-                result["status"] = "completed"
-            except KeyboardInterrupt:
-                result["status"] = "interrupted"
-                raise
-            except BaseException as error:
-                result["error"] = one_line(error)
-                log.debug("the run failed", exc_info=True)
-                raise
-    finally:
-        if result["status"] != "completed":
-            result["metrics"] = before.get("metrics", {}) | last_metrics(directory.metrics)
-        result["duration_s"] = round(before.get("duration_s", 0.0) + time.monotonic() - started, 3)
-        if rank == 0:
-            directory.write_result(result)
 
 
 def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
