@@ -106,7 +106,7 @@ def test_equals_snntorch_to_the_bit_where_snntorch_is_right(name, reset):
     assert layer.correction is None
     cur = current(dtype=torch.float32).requires_grad_()
     spk = layer(cur).out
-    layer.smooth = False
+    layer.fire = None
 
     # The corrected path, which is used elsewhere, has to give the same bits.
     own = SpikingLayer(make(name, reset))
@@ -175,7 +175,7 @@ def test_gradcheck_of_the_smoothed_forward(name, reset):
     if name != "lapicque":
         options["learn_beta"] = True
     layer = SpikingLayer(make(name, reset, **options), detach_reset=False).double()
-    layer.smooth = True
+    layer.fire = layer.surrogate.smooth_step
     cur = current(shape=(5, 2, 4)).requires_grad_()
     parameters = [p for p in layer.parameters() if p.requires_grad]
 

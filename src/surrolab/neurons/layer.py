@@ -1,5 +1,6 @@
 """A layer of spiking neurons over a whole sequence, and the readout that does not spike."""
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import snntorch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from surrolab.neurons import stepwise
 from surrolab.neurons.equations import Equation, ResetMode, State, equation_of
 from surrolab.neurons.record import Record
+from surrolab.surrogates import Surrogate
 
 InputScale: TypeAlias = Literal["none", "one_minus_beta"]
 ENGINES = ("auto", "stepwise")
@@ -61,7 +63,9 @@ class NeuronLayer(nn.Module):
         self.engine = "stepwise" if engine == "auto" else engine
         self.detach_reset = detach_reset
         self.input_scale = input_scale
-        self.smooth = False
+        # Takes the place of the hard step, from U - theta to spikes: a surrogate's smooth_step, or
+        # a draw of escape noise. For diagnostics; None is the surrogate itself.
+        self.fire: Callable[[Tensor], Tensor] | None = None
         equation_of(neuron, self.reset, None)
 
     @property
@@ -98,6 +102,8 @@ class NeuronLayer(nn.Module):
                 decay.data.clamp_(0, 1)
         if isinstance(self.neuron.threshold, nn.Parameter):
             self.neuron.threshold.data.clamp_(min=MIN_THRESHOLD)
+        if isinstance(self.surrogate, Surrogate):
+            self.surrogate.project()
 
 
 class SpikingLayer(NeuronLayer):

@@ -44,10 +44,9 @@ def spikes(
     """``spk_TBN``, the final state and the record of a layer that spikes."""
     cur_TBN, equation = layer.prepare(cur_TBN)
     memory = Record() if record else None
-    if state is None:
-        state = equation.start(cur_TBN[0])
-    if correction(layer) is None and not layer.smooth:
-        spk, state = _snntorch_steps(layer, cur_TBN, state, memory)
+    if correction(layer) is None and layer.fire is None:
+        start = equation.start(cur_TBN[0]) if state is None else state
+        spk, state = _snntorch_steps(layer, cur_TBN, start, memory)
     else:
         spk, state = _own_steps(layer, equation, cur_TBN, state, memory)
     return spk, state, memory
@@ -93,8 +92,12 @@ def _own_steps(
     state: Any,
     memory: Record | None,
 ) -> tuple[Tensor, State]:
-    fire = layer.surrogate.smooth_step if layer.smooth else layer.surrogate
-    spk = fire(state.mem - equation.threshold)
+    fire = layer.surrogate if layer.fire is None else layer.fire
+    if state is None:
+        state = equation.start(cur_TBN[0])
+        spk = torch.zeros_like(state.mem)  # at rest nothing has fired, smoothed or not
+    else:
+        spk = fire(state.mem - equation.threshold)
     spks = []
     for cur in cur_TBN.unbind():
         state = equation.step(cur, state, spk.detach() if layer.detach_reset else spk)

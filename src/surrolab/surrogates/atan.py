@@ -2,6 +2,8 @@
 
 import math
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,7 @@ class ATan(Surrogate):
     SpikingJelly; networks that learn delays use 5.
     """
 
+    source = "Fang et al. 2021, arXiv:2007.05785"
     shape_peak = 1.0
     shape_area = 2.0
     shape_window = 2 / math.pi * math.sqrt(99)
@@ -22,7 +25,7 @@ class ATan(Surrogate):
     def __init__(self, slope: float = 2.0, scale: float = 1.0, normalize: str = "native") -> None:
         super().__init__(slope, scale, normalize)
 
-    def native_height(self) -> float:
+    def native_height(self) -> Any:
         return self.slope / 2
 
     def shape(self, u: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """A rectangle around the threshold."""
 
+from typing import Any
+
 from torch import Tensor
 
 from surrolab.surrogates.base import Surrogate, keep_nan
@@ -12,6 +14,7 @@ class Boxcar(Surrogate):
     doi:10.3389/fnins.2018.00331, with ``a = 1``.
     """
 
+    source = "STBP, Wu et al. 2018, doi:10.3389/fnins.2018.00331"
     shape_peak = 1.0
     shape_area = 1.0
     shape_window = 0.5
@@ -20,7 +23,7 @@ class Boxcar(Surrogate):
     def __init__(self, slope: float = 1.0, scale: float = 1.0, normalize: str = "native") -> None:
         super().__init__(slope, scale, normalize)
 
-    def native_height(self) -> float:
+    def native_height(self) -> Any:
         return self.slope
 
     def shape(self, u: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ class FastSigmoid(Surrogate):
     version, with peak ``k``, is ``normalize="area", scale=2`` here.
     """
 
+    source = "SuperSpike, Zenke & Ganguli 2018, doi:10.1162/neco_a_01086"
     shape_peak = 1.0
     shape_area = 2.0
     shape_window = 9.0

@@ -13,6 +13,7 @@ class NoSurrogate(Surrogate):
     doi:10.1162/neco_a_01367. It has no parameters; its primitive is the step itself.
     """
 
+    source = "the control, Zenke & Vogels 2021, doi:10.1162/neco_a_01367"
     shape_peak = 0.0
     shape_area = 0.0
     shape_window = 0.0

@@ -2,6 +2,8 @@
 
 import math
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,7 @@ class Sigmoid(Surrogate):
     ``scale=0.25, normalize="peak"`` here.
     """
 
+    source = "Zenke & Ganguli 2018, doi:10.1162/neco_a_01086"
     shape_peak = 0.25
     shape_area = 1.0
     shape_window = 2 * math.acosh(10)  # s (1 - s) = 1 / (4 cosh(u/2)^2)
@@ -23,7 +26,7 @@ class Sigmoid(Surrogate):
     def __init__(self, slope: float = 25.0, scale: float = 1.0, normalize: str = "native") -> None:
         super().__init__(slope, scale, normalize)
 
-    def native_height(self) -> float:
+    def native_height(self) -> Any:
         return self.slope
 
     def shape(self, u: Tensor) -> Tensor:

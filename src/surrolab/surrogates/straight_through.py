@@ -15,6 +15,7 @@ class StraightThrough(Surrogate):
     :class:`~surrolab.surrogates.Boxcar`.
     """
 
+    source = "Bengio et al. 2013, arXiv:1308.3432"
     shape_peak = 1.0
     shape_area = math.inf
     shape_window = math.inf

@@ -12,6 +12,7 @@ class Trapezoid(Surrogate):
     and triangle. The literature names no default; ``k = 1`` gives it the triangle's support.
     """
 
+    source = "the piecewise-linear family, Esser et al. 2016, doi:10.1073/pnas.1604850113"
     shape_peak = 1.0
     shape_area = 1.5
     shape_window = 0.995

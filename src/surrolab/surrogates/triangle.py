@@ -12,6 +12,7 @@ class Triangle(Surrogate):
     arXiv:1803.09574, damp it with ``scale=0.3`` and divide ``x`` by the threshold.
     """
 
+    source = "Esser et al. 2016, doi:10.1073/pnas.1604850113"
     shape_peak = 1.0
     shape_area = 1.0
     shape_window = 0.99
