@@ -1,6 +1,6 @@
 """The LightningModule: a step, its metrics, and the optimizer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import pytorch_lightning as pl
@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from surrolab.data import Batch
 from surrolab.errors import RunError
 from surrolab.models import Network, NetworkOutput
-from surrolab.objectives import Objective
+from surrolab.objectives import Objective, ObjectiveOutput
 from surrolab.optimization import OptimizerFactory
 from surrolab.probes import GradientNorms, SpikeStatistics, WindowFraction
 
@@ -127,13 +127,9 @@ class Task(pl.LightningModule):
         """Loss and prediction for a batch."""
         x_TBF, lengths = self.encoder(batch.x, batch.lengths, is_sequence=self.is_sequence)
         output = self.network(x_TBF, record=record)
-        if self.objective.task == "regression" and not batch.y.is_floating_point():
-            # Labels are regressed on as one-hot targets; the largest mean output is the prediction.
-            target = nn.functional.one_hot(batch.y, self.classes).to(output.y.dtype)
-            loss, values = self.objective(output.y, target, lengths, output.hidden)
-            prediction = masked_mean(values, lengths).argmax(-1)
-        else:
-            loss, prediction = self.objective(output.y, batch.y, lengths, output.hidden)
+        loss, prediction = judge(
+            self.objective, output.y, batch.y, lengths, output.hidden, self.classes
+        )
         return Evaluation(loss, prediction, output, lengths)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -228,6 +224,24 @@ class Task(pl.LightningModule):
         }
         for logger in self.loggers:
             logger.log_metrics(values, step)
+
+
+def judge(
+    objective: Objective,
+    y_TBC: Tensor,
+    target: Tensor,
+    lengths_B: Tensor,
+    hidden: Mapping[str, Tensor],
+    classes: int,
+) -> ObjectiveOutput:
+    """Loss and prediction; labels of a regression are its one-hot targets."""
+    if objective.task == "classification" or target.is_floating_point():
+        judged: ObjectiveOutput = objective(y_TBC, target, lengths_B, hidden)
+        return judged
+    one_hot = nn.functional.one_hot(target, classes).to(y_TBC.dtype)
+    loss, values = objective(y_TBC, one_hot, lengths_B, hidden)
+    # The largest mean output is the prediction.
+    return ObjectiveOutput(loss, masked_mean(values, lengths_B).argmax(-1))
 
 
 def masked_mean(values_TBC: Tensor, lengths_B: Tensor) -> Tensor:

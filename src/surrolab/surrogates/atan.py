@@ -1,7 +1,6 @@
 """Derivative of the arctangent."""
 
 import math
-
 from typing import Any
 
 import torch

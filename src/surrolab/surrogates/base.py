@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -148,7 +149,8 @@ class Surrogate(nn.Module):
 
         Half precision is computed in float32.
         """
-        return (self._height() * self.shape(self.slope * _wide(x))).to(x.dtype)
+        h: Tensor = self._height() * self.shape(self.slope * _wide(x))
+        return h.to(x.dtype)
 
     def primitive(self, x: Tensor) -> Tensor:
         """An antiderivative of :meth:`derivative`; for symmetric ``h`` the one that is 0 at 0.
@@ -159,7 +161,8 @@ class Surrogate(nn.Module):
         if not self.has_primitive:
             raise ValueError(f"primitive: {type(self).__name__} has none, it is random")
         factor = self._height() / self.slope
-        return (factor * self.shape_integral(self.slope * _wide(x))).to(x.dtype)
+        values: Tensor = factor * self.shape_integral(self.slope * _wide(x))
+        return values.to(x.dtype)
 
     def smooth_step(self, x: Tensor) -> Tensor:
         """The step smoothed: the primitive, moved and scaled to run from 0 to 1.
@@ -257,7 +260,7 @@ class _LearnedSpike(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         surrogate = ctx.surrogate
         wanted = [p for p in surrogate.parameters() if p.requires_grad]
-        found = iter(())
+        found: Iterator[Tensor] = iter(())
         if wanted:
             with torch.enable_grad():
                 primitive = surrogate.primitive(x.detach())

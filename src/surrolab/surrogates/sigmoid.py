@@ -1,7 +1,6 @@
 """Derivative of the logistic function."""
 
 import math
-
 from typing import Any
 
 import torch
