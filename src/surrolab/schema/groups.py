@@ -12,6 +12,7 @@ from surrolab.schema.keys import (
     flag,
     integer,
     list_of,
+    mapping,
     number,
     optional,
     text,
@@ -30,6 +31,7 @@ TOP: dict[str, Key] = {
     "engine": choice(*ENGINES),
     "threads": optional(integer(at_least=1)),
     "resume": optional(text("the path of a run directory")),
+    "layer_surrogates": mapping("surrogates by layer, such as {hidden2: triangle}"),
 }
 
 _fraction = number(at_least=0, below=1)
@@ -38,6 +40,14 @@ _not_negative = number(at_least=0)
 _decay = optional(number(above=0, at_most=1))
 _time_ms = optional(number(above=0))
 _batches = either(integer(at_least=1), number(above=0, at_most=1))
+# Of what moves from one value to another over training.
+_schedule = {
+    "end": _positive,
+    "unit": choice("epochs", "steps"),
+    "begin": integer(at_least=0),
+    "length": optional(integer(at_least=1)),
+}
+_learned = {"per": choice("layer", "neuron")}
 
 GROUPS: dict[str, dict[str, Key]] = {
     "data": {
@@ -68,7 +78,23 @@ GROUPS: dict[str, dict[str, Key]] = {
         "slope": _positive,
         "scale": _positive,
         "normalize": choice("native", "peak", "area"),
+        "height": _fraction,
+        "spread": number(at_least=1),
+        "tail": number(above=1),
+        "cutoff": _positive,
+        "leak": _not_negative,
+        "mean": number(),
+        "variance": _not_negative,
     },
+    "slope": {
+        **_schedule,
+        **_learned,
+        "width_in_std": _positive,
+        "every_epochs": integer(at_least=1),
+        "least": _positive,
+        "most": _positive,
+    },
+    "scale": {**_schedule, **_learned},
     "neuron": {
         "beta": _decay,
         "tau": _time_ms,

@@ -1,7 +1,7 @@
 """Kinds of values: each checks a value, converts it, and says in words what is allowed."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,17 @@ def list_of(key: Key, at_least: int = 0) -> Key:
 
     some = "a list" if at_least == 0 else f"a list of {at_least} or more"
     return Key(f"{some}, each item {key.allowed}", convert)
+
+
+def mapping(allowed: str) -> Key:
+    """A mapping; null is an empty one."""
+
+    def convert(value: Any) -> dict[Any, Any]:
+        if value is not None and not isinstance(value, Mapping):
+            raise TypeError
+        return dict(value or {})
+
+    return Key(f"{allowed}; or null", convert)
 
 
 def either(*keys: Key) -> Key:

@@ -24,6 +24,10 @@ def validate(config: Mapping[str, Any]) -> dict[str, Any]:
     valid: dict[str, Any] = {name: _convert(name, config[name], key) for name, key in TOP.items()}
     for group, table in GROUPS.items():
         valid[group] = _validate_group(group, config[group], table)
+    valid["layer_surrogates"] = {
+        str(layer): _layer_surrogate(f"layer_surrogates.{layer}", node)
+        for layer, node in valid["layer_surrogates"].items()
+    }
     _consistent(valid)
     return valid
 
@@ -55,6 +59,28 @@ def _validate_group(group: str, node: Any, table: dict[str, Key]) -> dict[str, A
     return valid
 
 
+def _layer_surrogate(where: str, node: Any) -> dict[str, Any]:
+    """A layer's own surrogate: ``option`` and all its keys, from the option where not given."""
+    names = options("surrogate")
+    given = dict(node) if isinstance(node, Mapping) else {"option": node}
+    if "option" not in given:
+        raise UserError(f"{where}.option: missing; allowed: {', '.join(names)}")
+    option = given.pop("option")
+    if not isinstance(option, str) or option not in names:
+        raise UserError(
+            f"{where}: {option!r} is no surrogate; {suggestion(str(option), names)}allowed: "
+            f"{', '.join(names)}, or {{option: one of them, slope: ...}}"
+        )
+    defaults = {key: value for key, value in names[option].items() if key != "_target_"}
+    node = defaults | given
+    _known(node, list(defaults), f"{where}.")
+    keys = GROUPS["surrogate"]
+    return {
+        "option": option,
+        **{key: _convert(f"{where}.{key}", node[key], keys[key]) for key in defaults},
+    }
+
+
 def _known(node: Mapping[str, Any], allowed: list[str], prefix: str) -> None:
     what = ", ".join(allowed) or f"none, this {prefix.rstrip('.')} has no settings"
     for name in node:
@@ -82,6 +108,15 @@ def _consistent(valid: dict[str, Any]) -> None:
         if neuron.get(decay) is not None and neuron.get(tau) is not None:
             raise UserError(
                 f"neuron.{decay}: given together with neuron.{tau}; allowed: one of the two"
+            )
+    surrogates = [valid["surrogate"], *valid["layer_surrogates"].values()]
+    for group in ("slope", "scale"):
+        constant = valid[group]["_target_"] == options(group)["constant"]["_target_"]
+        if not constant and not any(group in surrogate for surrogate in surrogates):
+            having = [name for name, node in options("surrogate").items() if group in node]
+            raise UserError(
+                f"{group}: this surrogate has no {group}; allowed: {group}=constant, or one of "
+                f"surrogate={', '.join(having)}"
             )
     objective = valid["objective"]
     if objective["lower_rate"] > objective["upper_rate"]:

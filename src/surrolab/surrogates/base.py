@@ -45,14 +45,6 @@ class Surrogate(nn.Module):
 
     source: ClassVar[str] = ""
     """Where the formula is from: authors, year, and DOI or arXiv number."""
-    shape_peak: float
-    """Maximum of the shape."""
-    shape_area: float
-    """Integral of the shape over the real line; ``inf`` where it has none."""
-    shape_window: float
-    """Half width in ``u`` of where the shape is at least 1 % of its peak."""
-    shape_kinks: tuple[float, ...] = ()
-    """The ``u`` at which the shape or its slope jumps: finite differences are wrong there."""
     shape_not_negative: bool = True
     """Whether the shape is nowhere below 0, so that its integral can be a probability."""
     has_primitive: ClassVar[bool] = True
@@ -72,6 +64,26 @@ class Surrogate(nn.Module):
                 f"normalize: {normalize!r} is not allowed for {type(self).__name__}; allowed: "
                 f"{', '.join(possible)}"
             )
+
+    @property
+    def shape_peak(self) -> Any:
+        """Maximum of the shape."""
+        raise NotImplementedError
+
+    @property
+    def shape_area(self) -> Any:
+        """Integral of the shape over the real line; ``inf`` where it has none."""
+        raise NotImplementedError
+
+    @property
+    def shape_window(self) -> Any:
+        """Half width in ``u`` of where the shape is at least 1 % of its peak."""
+        raise NotImplementedError
+
+    @property
+    def shape_kinks(self) -> tuple[float, ...]:
+        """The ``u`` at which the shape or its slope jumps: finite differences are wrong there."""
+        return ()
 
     def shape(self, u: Tensor) -> Tensor:
         """The derivative's shape, of ``u = slope * x``."""
@@ -177,7 +189,8 @@ class Surrogate(nn.Module):
                 f"smooth_step: the area of {type(self).__name__} is {self.shape_area:g}; allowed: "
                 "surrogates whose area is finite and above 0"
             )
-        return (0.5 + self.shape_integral(self.slope * _wide(x)) / self.shape_area).to(x.dtype)
+        values: Tensor = 0.5 + self.shape_integral(self.slope * _wide(x)) / self.shape_area
+        return values.to(x.dtype)
 
     @property
     def peak(self) -> Any:
@@ -201,9 +214,9 @@ class Surrogate(nn.Module):
 
     def _can_normalize(self, mode: str) -> bool:
         if mode == "peak":
-            return self.shape_peak > 0
+            return bool(self.shape_peak > 0)
         if mode == "area":
-            return 0 < self.shape_area < math.inf
+            return bool(0 < self.shape_area < math.inf)
         return True
 
     def _height(self) -> Any:
