@@ -10,6 +10,8 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 _SYNAPTIC = ("synapse.weight", "recurrent.weight")
+# From 0.1 to 100: a step is a share of where they start.
+_RELATIVE = ("spike_grad.slope", "spike_grad.scale")
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class OptimizerFactory:
     """What every optimizer has.
 
     Args:
-        lr: learning rate.
+        lr: learning rate; for a learned slope or scale of a surrogate, times its initial value.
         weight_decay: applied to synaptic weights; never to biases, decays or thresholds.
         schedule: ``constant``, ``linear``, ``cosine`` or ``exponential``, over all steps.
         warmup_epochs: linear rise from 0, in epochs; may be a fraction.
@@ -36,11 +38,15 @@ class OptimizerFactory:
         """The optimizer, and its schedule, which is a function of the step and steps every step."""
         trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         weights = [p for name, p in trained if name.endswith(_SYNAPTIC)]
-        others = [p for name, p in trained if not name.endswith(_SYNAPTIC)]
-        groups = [
+        others = [p for name, p in trained if not name.endswith((*_SYNAPTIC, *_RELATIVE))]
+        groups: list[dict[str, Any]] = [
             {"params": weights, "weight_decay": self.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
+        for name, p in trained:
+            if name.endswith(_RELATIVE):
+                relative = self.lr * p.detach().mean().item()
+                groups.append({"params": [p], "weight_decay": 0.0, "lr": relative})
         optimizer = self._optimizer([group for group in groups if group["params"]])
         return optimizer, LambdaLR(optimizer, self.factor(steps, steps_per_epoch))
 

@@ -5,6 +5,7 @@ docs/accuracy.md and docs/surrogates.svg.
 """
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -71,11 +72,18 @@ def picture(results: dict[str, list[dict[str, float]]], path: Path) -> None:
     matplotlib.rcParams["svg.fonttype"] = "none"
     matplotlib.rcParams["svg.hashsalt"] = "surrolab"  # the same file from the same numbers
     x = torch.linspace(-1.5, 1.5, 201, dtype=torch.float64)
-    figure, axes = plt.subplots(2, 4, figsize=(10, 4), sharex=True, layout="constrained")
-    for axis, (name, node) in zip(axes.flat, options("surrogate").items(), strict=True):
+    rows = math.ceil(len(results) / 6)
+    figure, axes = plt.subplots(
+        rows, 6, figsize=(12, 1.7 * rows), sharex=True, layout="constrained"
+    )
+    for axis in axes.flat[len(results) :]:
+        axis.set_visible(False)
+    for axis, name in zip(axes.flat, results, strict=False):
+        node = options("surrogate")[name]
         arguments = {key: value for key, value in node.items() if key != "_target_"}
         make = getattr(surrolab.surrogates, node["_target_"].rpartition(".")[2])
-        h = make(**arguments).derivative(x)
+        with torch.random.fork_rng():  # one of them is random
+            h = make(**arguments).derivative(x)
         accuracy = mean(result["metrics"]["test/accuracy"] for result in results[name])
         axis.fill_between(x, h / h.max() if h.max() > 0 else h, alpha=0.3, color="tab:blue")
         axis.plot([-1.5, 0, 0, 1.5], [0, 0, 1, 1], color="black", linewidth=0.8)

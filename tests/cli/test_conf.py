@@ -15,6 +15,7 @@ from surrolab.neurons.layer import ENGINES as LAYER_ENGINES
 from surrolab.neurons.layer import INPUT_SCALES
 from surrolab.schema import CONF, GROUPS, OPTIONAL_GROUPS, TOP, options, validate
 from surrolab.schema.groups import ENGINES
+from surrolab.surrogates.schedules import PER, UNITS
 
 ALL = [(group, name) for group in GROUPS for name in options(group)]
 EXTRA = [(group, path.stem) for group in OPTIONAL_GROUPS for path in (CONF / group).glob("*.yaml")]
@@ -75,6 +76,26 @@ def test_words_that_stand_in_two_places_are_the_same():
     assert GROUPS["model"]["init"].allowed == ", ".join(INITS)
     assert GROUPS["model"]["norm"].allowed == ", ".join(NORMS)
     assert GROUPS["neuron"]["input_scale"].allowed == ", ".join(INPUT_SCALES)
+    assert GROUPS["slope"]["unit"].allowed == ", ".join(UNITS)
+    assert GROUPS["slope"]["per"].allowed == ", ".join(PER)
+
+
+@pytest.mark.parametrize("option", options("surrogate"))
+def test_a_layer_may_have_any_surrogate_and_what_is_written_out_is_valid_again(option):
+    config = validate(composed(f"layer_surrogates={{hidden2: {option}}}"))
+    values = {key: value for key, value in options("surrogate")[option].items() if key[0] != "_"}
+    assert config["layer_surrogates"] == {"hidden2": {"option": option, **values}}
+    assert validate(config) == config
+
+
+def test_a_layers_surrogate_takes_what_is_given_and_the_options_own_otherwise():
+    words = "layer_surrogates={hidden2: {option: triangle, slope: 3}, hidden1: atan}"
+    assert validate(composed(words))["layer_surrogates"] == {
+        "hidden2": {"option": "triangle", "slope": 3.0, "scale": 1.0, "normalize": "native"},
+        "hidden1": {"option": "atan", "slope": 2.0, "scale": 1.0, "normalize": "native"},
+    }
+    assert validate(composed())["layer_surrogates"] == {}
+    assert validate(composed("layer_surrogates={}"))["layer_surrogates"] == {}
 
 
 @pytest.mark.parametrize(

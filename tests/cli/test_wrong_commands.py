@@ -28,6 +28,21 @@ WRONG = {
     "+surrogate.x=3": "allowed: slope, scale, normalize",
     "~surrogate.slope": "surrogate.slope: missing",
     "~surrogate": "surrogate: missing",
+    "slope=exponentail": "did you mean 'exponential'",
+    "slope=linear slope.end=0": "slope.end: 0 is not allowed; allowed: a number above 0",
+    "slope=cosine slope.unit=batches": "slope.unit: 'batches' is not allowed; allowed: epochs",
+    "slope=learned slope.per=synapse": "allowed: layer, neuron",
+    "slope.end=3": "this slope has no settings",
+    "scale=adaptive": "scale=adaptive: no such option",
+    "surrogate=straight_through slope=linear": "slope: this surrogate has no slope",
+    "surrogate=none scale=learned": "scale: this surrogate has no scale",
+    "layer_surrogates=triangle": "allowed: surrogates by layer, such as {hidden2: triangle}",
+    "layer_surrogates={hidden1:triangel}": "layer_surrogates.hidden1: 'triangel' is no surrogate; "
+    "did you mean 'triangle'",
+    "layer_surrogates={hidden1:{slope:3}}": "layer_surrogates.hidden1.option: missing",
+    "layer_surrogates={hidden1:{option:triangle,slope:-3}}": "layer_surrogates.hidden1.slope: -3",
+    "layer_surrogates={hidden1:{option:triangle,slop:3}}": "did you mean 'slope'",
+    "layer_surrogates={hidden1:{option:none,slope:3}}": "layer_surrogates.hidden1.slope: no such",
     "--foo": "unrecognized arguments",
     "foo": "not an override",
     "model=mpl": "did you mean 'mlp'",
@@ -89,6 +104,16 @@ def test_wrong_words_end_in_one_line(program, words):
 UNFIT = {
     "neuron=alpha neuron.alpha=0.5 neuron.beta=0.9": "neuron.alpha",
     "surrogate=straight_through surrogate.normalize=area": "surrogate.normalize",
+    "layer_surrogates={hidden1:{option:straight_through,normalize:area}}": "layer_surrogates."
+    "hidden1.normalize: 'area' is not allowed",
+    "layer_surrogates={hidden7:triangle} model.hidden=[8,8]": "layer_surrogates.hidden7: no such "
+    "layer, or one that does not spike; allowed: hidden1, hidden2",
+    "layer_surrogates={readout:triangle}": "layer_surrogates.readout: no such layer",
+    "slope=linear model.hidden=[]": "slope: no layer that spikes has a surrogate with a slope",
+    "slope=adaptive slope.least=3 slope.most=2": "slope.least: 3.0 is above most",
+    "slope=adaptive surrogate=piecewise_leaky": "slope: adaptive needs a window",
+    "scale=learned surrogate=stochastic_spike_operator": "scale: learned needs a surrogate with a "
+    "primitive",
     "model=recurrent neuron=alpha": "allowed: leaky, synaptic",
     "model=conv neuron=rleaky": "recurrent neurons need a layer of one dimension",
     "model=conv data=yinyang": "conv needs images",

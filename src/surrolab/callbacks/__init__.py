@@ -1,4 +1,4 @@
-"""When what is measured is looked at: seeds, checkpoints, non-finite values, health, progress."""
+"""When what is measured is looked at, and what is moved in between."""
 
 from surrolab.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, load_checkpoint
 from surrolab.callbacks.factory import StandardCallbacks
@@ -6,6 +6,7 @@ from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
 from surrolab.callbacks.progress import EpochLines, ProgressBar
 from surrolab.callbacks.seeds import Seeds
+from surrolab.callbacks.slopes import Slopes
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -15,6 +16,7 @@ __all__ = [
     "Health",
     "ProgressBar",
     "Seeds",
+    "Slopes",
     "StandardCallbacks",
     "load_checkpoint",
 ]

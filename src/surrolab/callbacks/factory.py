@@ -12,6 +12,7 @@ from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
 from surrolab.callbacks.progress import EpochLines, ProgressBar
 from surrolab.callbacks.seeds import Seeds
+from surrolab.callbacks.slopes import Slopes
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,22 @@ class StandardCallbacks:
     early_stopping_patience: int | None
     early_stopping_min_delta: float
 
-    def build(self, seed: int, best: Path, last: Path, labelled: bool) -> list[pl.Callback]:
+    def build(
+        self,
+        seed: int,
+        best: Path,
+        last: Path,
+        labelled: bool,
+        slopes: Slopes | None = None,
+    ) -> list[pl.Callback]:
         """The callbacks, in the order in which they run; checkpoints hold the state of all.
 
-        ``best`` and ``last`` are the checkpoints' files; ``labelled`` data have an accuracy.
+        ``best`` and ``last`` are the checkpoints' files; ``labelled`` data have an accuracy;
+        ``slopes`` moves the surrogates, where they are not constant.
         """
         callbacks: list[pl.Callback] = [Seeds(seed), FiniteGuard(), EpochLines()]
+        if slopes is not None:
+            callbacks.append(slopes)
         if self.health:
             callbacks.append(Health())
         if self.early_stopping_patience is not None:

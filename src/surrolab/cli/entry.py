@@ -4,11 +4,39 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 from surrolab.errors import RunError, UserError, one_line
 
-COMMANDS: dict[str, str] = {"train": "train a network; the same as `python train.py`"}
+
+def _train(words: list[str]) -> int:
+    from surrolab.cli.jobs import run_command
+
+    return run_command(words)
+
+
+def _surrogates(words: list[str]) -> int:
+    from surrolab.cli.surrogates import run_command
+
+    return run_command(words)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command does, in words, and the function that does it: words to exit status.
+
+    The function imports what it needs when it is called, so that ``--help`` answers at once.
+    """
+
+    what: str
+    run: Callable[[list[str]], int]
+
+
+COMMANDS: dict[str, Command] = {
+    "train": Command("train a network; the same as `python train.py`", _train),
+    "surrogates": Command("draw or list every surrogate derivative", _surrogates),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -18,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     words = [word for word in words if word != "--debug"]
     if not words or words[0] in ("-h", "--help"):
         print("usage: surrolab [--debug] COMMAND ...\n")
-        for name, what in COMMANDS.items():
-            print(f"  {name:10} {what}")
+        for name, command in COMMANDS.items():
+            print(f"  {name:10} {command.what}")
         print("\nEach command has --help; --debug shows the trace of an error.")
         sys.exit(0)
     if words[0] == "--version":
@@ -29,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.exit(0)
     if words[0] not in COMMANDS:
         _end(lambda: _unknown(words[0]), debug)
-    train(words[1:], debug=debug)
+    _run(COMMANDS[words[0]], words[1:], debug)
 
 
 def train(argv: Sequence[str] | None = None, debug: bool = False) -> NoReturn:
@@ -39,15 +67,13 @@ def train(argv: Sequence[str] | None = None, debug: bool = False) -> NoReturn:
     for one that was interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _run(COMMANDS["train"], words, debug)
+
+
+def _run(command: Command, words: list[str], debug: bool) -> NoReturn:
     debug = debug or "--debug" in words or os.environ.get("HYDRA_FULL_ERROR") == "1"
     words = [word for word in words if word != "--debug"]
-
-    def job() -> int:
-        from surrolab.cli.jobs import run_command
-
-        return run_command(words)
-
-    _end(job, debug)
+    _end(lambda: command.run(words), debug)
 
 
 def _unknown(command: str) -> int:

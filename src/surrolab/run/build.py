@@ -1,7 +1,6 @@
 """From a checked configuration to objects."""
 
 import contextlib
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,59 +10,19 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from surrolab.callbacks import AtomicCheckpointIO, StandardCallbacks
+from surrolab.callbacks import AtomicCheckpointIO, Slopes, StandardCallbacks
 from surrolab.data import DataModule
 from surrolab.errors import UserError, one_line
 from surrolab.models import ModelFactory, Surroundings
 from surrolab.neurons import NeuronFactory
 from surrolab.objectives import Objective
 from surrolab.optimization import OptimizerFactory
+from surrolab.run.construct import blame, build
 from surrolab.run.directory import RunDirectory
-from surrolab.schema import allowed_targets
+from surrolab.run.surrogates import set_surrogates
 from surrolab.seeding import seed_all
 from surrolab.task import Task
 from surrolab.tracking import Tracking
-
-
-def build(group: str, node: dict[str, Any], **others: Any) -> Any:
-    """Make what a group's node describes; ``others`` are arguments that are no configuration.
-
-    Raises:
-        UserError: the target is not one that ``conf/`` names for the group, or refuses its values.
-    """
-    target = node["_target_"]
-    if not isinstance(target, str) or target not in allowed_targets(group):
-        raise UserError(
-            f"{group}._target_: {target!r} is not on the list; allowed: "
-            f"{', '.join(sorted(allowed_targets(group)))}"
-        )
-    module, _, name = target.rpartition(".")
-    make = getattr(importlib.import_module(module), name)
-    values = {key: value for key, value in node.items() if key != "_target_"}
-    with blame(group, values):
-        return make(**values, **others)
-
-
-class blame:  # noqa: N801  (a context manager that reads like a word)
-    """Turns the ValueError of a constructor into a line that names the option."""
-
-    def __init__(self, group: str, keys: Any) -> None:
-        self._group = group
-        self._keys = keys
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, ValueError):
-            return
-        line = one_line(error)
-        key = line.partition(":")[0]
-        if key in self._keys:
-            line = f"{self._group}.{line}"
-        elif not line.startswith(f"{self._group}:"):
-            line = f"{self._group}: {line}"
-        raise UserError(line) from error
 
 
 @contextlib.contextmanager
@@ -84,6 +43,13 @@ class Parts:
     callbacks: StandardCallbacks
     tracking: Tracking
     labelled: bool
+    slopes: Slopes | None
+
+    def load(self, checkpoint: dict[str, Any]) -> None:
+        """Take the weights of a checkpoint, and slope and scale as they were then."""
+        self.task.load_state_dict(checkpoint["state_dict"])
+        if self.slopes is not None:
+            self.slopes.load_state_dict(checkpoint["callbacks"][self.slopes.state_key])
 
 
 def build_parts(config: dict[str, Any]) -> Parts:
@@ -121,6 +87,7 @@ def build_parts(config: dict[str, Any]) -> Parts:
     seed_all(config["seed"], "build")
     with blame("model", config["model"]):
         network = model.build(around)
+    slopes = set_surrogates(network, config)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise UserError("model.freeze: nothing is left to train; allowed: leave out a layer")
     if config["data"]["batch_size"] == 1 and config["model"]["norm"] != "none":
@@ -135,7 +102,7 @@ def build_parts(config: dict[str, Any]) -> Parts:
         one = torch.zeros(*((steps, 1) if data.is_sequence else (1,)), *data.sample_shape)
         lengths = torch.tensor([steps if data.is_sequence else 1])
         encoder(one, lengths, is_sequence=data.is_sequence)
-    return Parts(data, task, callbacks, tracking, labelled)
+    return Parts(data, task, callbacks, tracking, labelled, slopes)
 
 
 def build_trainer(
@@ -150,7 +117,7 @@ def build_trainer(
         UserError: Lightning refuses them.
     """
     callbacks = parts.callbacks.build(
-        config["seed"], directory.best, directory.last, parts.labelled
+        config["seed"], directory.best, directory.last, parts.labelled, parts.slopes
     )
     bar = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     try:

@@ -52,6 +52,11 @@ class RunDirectory:
         return self.path / "train.log"
 
     @property
+    def surrogate(self) -> Path:
+        """Picture of the surrogates it trains with."""
+        return self.path / "surrogate.png"
+
+    @property
     def best(self) -> Path:
         """Checkpoint of the epoch that was best on validation."""
         return self.path / "checkpoints" / "best.ckpt"
@@ -158,7 +163,10 @@ class RunDirectory:
                 pass  # a file system without locks
             # What a kill left half written.
             for folder in (self.path, self.path / "checkpoints"):
-                for name in (self.config, self.result, self.metrics, self.best, self.last):
+                for name in (
+                    *(self.config, self.result, self.metrics),
+                    *(self.surrogate, self.best, self.last),
+                ):
                     for rest in folder.glob(f".{name.name}.*"):
                         rest.unlink(missing_ok=True)
             yield

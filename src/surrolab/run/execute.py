@@ -16,12 +16,13 @@ from surrolab.errors import UserError, one_line
 from surrolab.files import write_json
 from surrolab.run.build import (
     Parts,
-    blame,
     build_parts,
     build_trainer,
     refused_by_lightning,
 )
+from surrolab.run.construct import blame
 from surrolab.run.directory import RunDirectory
+from surrolab.run.drawing import leave_picture
 from surrolab.run.processes import interruptible, memory_limits, ranks_join, threads
 from surrolab.run.provenance import provenance
 from surrolab.run.reporting import log_to, summarize
@@ -104,6 +105,8 @@ def _fit_and_test(config: dict[str, Any], directory: RunDirectory, resume: bool)
             directory.path, config["name"], _all_about(config, facts, directory), run_id
         ),
     ]
+    if trainer.is_global_zero:
+        leave_picture(parts.task.network, directory, trainer.loggers)
     exit_code = 1
     try:
         with ranks_join(directory, resume), refused_by_lightning():
@@ -139,7 +142,7 @@ def _test(
 ) -> dict[str, Any]:
     """Test the epoch chosen on validation, once."""
     best = load_checkpoint(directory.best)
-    parts.task.load_state_dict(best["state_dict"])
+    parts.load(best)
     state = next(state for key, state in best["callbacks"].items() if key.startswith("Checkpoints"))
     seed_all(config["seed"], "test")
     try:

@@ -7,6 +7,7 @@ other.
 
 from surrolab.schema.keys import (
     Key,
+    RefusedError,
     choice,
     either,
     flag,
@@ -23,6 +24,16 @@ ENGINES = ("auto", "stepwise")
 
 def _is_file_name(name: str) -> bool:
     return name.isprintable() and name not in ("", ".", "..") and not set(name) & set("/\\")
+
+
+def _is_formula(words: str) -> bool:
+    from surrolab.expression import ExpressionError, parse
+
+    try:
+        parse(words)
+    except ExpressionError as error:
+        raise RefusedError(str(error)) from None
+    return True
 
 
 TOP: dict[str, Key] = {
@@ -75,6 +86,7 @@ GROUPS: dict[str, dict[str, Key]] = {
         "off_spikes": flag(),
     },
     "surrogate": {
+        "derivative": text("a formula in x", _is_formula),
         "slope": _positive,
         "scale": _positive,
         "normalize": choice("native", "peak", "area"),

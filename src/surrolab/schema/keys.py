@@ -11,11 +11,15 @@ class Key:
     """What a key of the configuration may be.
 
     ``convert`` returns the value in its proper type, or raises ValueError or TypeError; ``allowed``
-    says in words what it accepts.
+    says in words what it accepts. A :class:`RefusedError` has words of its own.
     """
 
     allowed: str
     convert: Callable[[Any], Any]
+
+
+class RefusedError(ValueError):
+    """Says itself what the value is, what is wrong with it and what is allowed."""
 
 
 def _refuse() -> Any:
@@ -73,7 +77,7 @@ def choice(*names: str) -> Key:
 
 
 def text(allowed: str = "text", good: Callable[[str], bool] = bool) -> Key:
-    """Text for which ``good`` is true."""
+    """Text for which ``good`` is true; it may raise :class:`RefusedError` to say why not."""
 
     def convert(value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -6,7 +6,7 @@ from typing import Any
 
 from surrolab.errors import UserError
 from surrolab.schema.groups import GROUPS, TOP
-from surrolab.schema.keys import Key
+from surrolab.schema.keys import Key, RefusedError
 from surrolab.schema.options import allowed_targets, options
 
 
@@ -98,6 +98,8 @@ def _convert(name: str, value: Any, key: Key) -> Any:
         raise UserError(f"{name}: {value!r} is not resolved; allowed: {key.allowed}")
     try:
         return key.convert(value)
+    except RefusedError as error:
+        raise UserError(f"{name}: {error}") from None
     except (TypeError, ValueError):
         raise UserError(f"{name}: {value!r} is not allowed; allowed: {key.allowed}") from None
 

@@ -1,0 +1,224 @@
+"""What is wrong with a layer, in words, and which option to change by how much."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Far below what any optimizer's update can feel, and above float32's smallest numbers.
+UNDERFLOW = 1e-30
+FEW_IN_WINDOW = 0.01
+# Over all steps or layers, the gradient grows or shrinks by more than this.
+MUCH = 1e4
+
+_BOUND = "a lower bound on activity (objective.lower_strength=100 objective.lower_rate=0.01)"
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """What is known of a layer; None where it was not measured or cannot be.
+
+    Args:
+        name: of the layer.
+        silent: share of its neurons that never spike.
+        saturated: share of its neurons that spike in nearly every step.
+        gradient: largest absolute element of dL/dW.
+        window: share of neuron-steps inside the surrogate's window.
+        true_derivative: whether the layer has no surrogate (``surrogate=none``).
+        slope: the present slope; None without one.
+        wider_slope: at which a tenth of the neuron-steps lies inside the window.
+        gain: factor on the initial weights that fluctuation-driven initialisation would give.
+        behind_silence: whether a layer before it is silent.
+    """
+
+    name: str
+    silent: float | None = None
+    saturated: float | None = None
+    gradient: float | None = None
+    window: float | None = None
+    true_derivative: bool = False
+    slope: float | None = None
+    wider_slope: float | None = None
+    gain: float | None = None
+    behind_silence: bool = False
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How the norm of dL/dU changes on its way back through the network.
+
+    Args:
+        per_step: factor per time step back, by layer.
+        per_layer: factor per layer toward the input; None with one hidden layer.
+        steps: number of time steps.
+        layers: number of hidden layers.
+        scale: the surrogate's present scale; None without one.
+        detach_reset: whether the gradient through the reset is cut.
+        recurrent: whether there are recurrent weights.
+    """
+
+    per_step: dict[str, float]
+    per_layer: float | None
+    steps: int
+    layers: int
+    scale: float | None
+    detach_reset: bool
+    recurrent: bool
+
+
+@dataclass(frozen=True)
+class Said:
+    """A finding: the layer, what kind it is, and the message."""
+
+    layer: str
+    kind: str
+    message: str
+
+
+def of_layer(facts: LayerFacts) -> list[Said]:
+    """What is wrong with one layer; nothing for a healthy one.
+
+    That few neurons lie inside the window is a warning only, and a layer that is silent but has a
+    gradient is called silent and not dead: a heavy-tailed surrogate learns from silence.
+    """
+    found = []
+    name = facts.name
+    silent = facts.silent == 1
+    dead = facts.gradient is not None and facts.gradient < UNDERFLOW
+    if silent:
+        learns = "" if dead or facts.gradient is None else ", though a gradient reaches it"
+        found.append(
+            Said(
+                name,
+                "silent",
+                f"{name} is completely silent: no neuron spikes{learns}; {more_activity(facts)}",
+            )
+        )
+    if facts.saturated == 1:
+        found.append(
+            Said(
+                name,
+                "saturated",
+                f"{name} is saturated: every neuron spikes in nearly every step; "
+                f"{less_activity(facts)}",
+            )
+        )
+    if dead:
+        kind = "no_gradient" if facts.gradient == 0 else "underflow"
+        found.append(Said(name, kind, _no_gradient(facts, silent)))
+    if facts.window is not None and facts.window < FEW_IN_WINDOW and not facts.true_derivative:
+        found.append(
+            Said(
+                name,
+                "window",
+                f"{name}: only {facts.window:.2%} of the neuron-steps lie inside the surrogate's "
+                "window (a warning: heavy-tailed surrogates learn all the same); "
+                f"{_wider(facts) or 'a smaller surrogate.slope widens it'}",
+            )
+        )
+    return found
+
+
+def of_growth(growth: Growth) -> list[Said]:
+    """What is wrong with the gradient's way back through time and layers."""
+    found = []
+    for name, factor in growth.per_step.items():
+        if factor > 1 and factor**growth.steps > MUCH:
+            found.append(
+                Said(
+                    name,
+                    "exploding",
+                    f"{name}: the gradient explodes back through time, by a factor of "
+                    f"{factor:.3g} per step and {factor**growth.steps:.1e} over "
+                    f"{growth.steps} steps; {_calmer(growth, factor)}",
+                )
+            )
+    depth = growth.per_layer
+    if depth is not None and depth > 0 and growth.layers > 1:
+        over_all = depth ** (growth.layers - 1)
+        if over_all > MUCH or over_all < 1 / MUCH:
+            kind = "exploding" if over_all > 1 else "vanishing"
+            remedy = "try fewer layers or model.init=fluctuation_driven"
+            if growth.scale is not None:
+                remedy = f"try surrogate.scale={growth.scale / depth:.3g}, which makes the factor 1"
+            found.append(
+                Said(
+                    "hidden1",
+                    kind,
+                    f"the gradient {'explodes' if over_all > 1 else 'vanishes'} from layer to "
+                    f"layer, by a factor of {depth:.3g} per layer and {over_all:.1e} on its way "
+                    f"to hidden1; {remedy}",
+                )
+            )
+    return found
+
+
+def more_activity(facts: LayerFacts) -> str:
+    """What makes a silent layer fire or learn."""
+    if facts.behind_silence:
+        return "a layer before it is silent, look there first"
+    ways = [way for way in (_wider(facts), _gain(facts)) if way]
+    if ways:
+        return f"{', or '.join(ways)}; or a lower neuron.threshold, or {_BOUND}"
+    return (
+        "try more input (encoding.gain, model.init_gain), a lower neuron.threshold, a longer "
+        f"neuron.tau, or {_BOUND}"
+    )
+
+
+def less_activity(facts: LayerFacts) -> str:
+    """What calms a saturated layer."""
+    bound = "an upper bound on activity (objective.upper_strength=1 objective.upper_rate=0.3)"
+    if facts.gain is not None and facts.gain < 1:
+        return f"{_gain(facts)}; or a higher neuron.threshold, or {bound}"
+    return f"try less input (model.init_gain), a higher neuron.threshold, or {bound}"
+
+
+def _no_gradient(facts: LayerFacts, silent: bool) -> str:
+    name, gradient = facts.name, facts.gradient
+    if gradient == 0:
+        what = f"the gradient of {name} is exactly zero: its weights do not move"
+    else:
+        what = f"the gradient of {name} underflows (largest element {gradient:.1e})"
+    if facts.true_derivative:
+        return (
+            f"{what}; surrogate=none is the true derivative, which is zero almost everywhere: "
+            "try surrogate=fast_sigmoid"
+        )
+    if name == "readout":
+        return f"{what}; the layers before it are silent, look there first"
+    if silent:
+        return f"{what}; {more_activity(facts)}"
+    wider = _wider(facts) or "try a smaller surrogate.slope"
+    return f"{what}; {wider}, or a heavy-tailed surrogate (surrogate=fast_sigmoid), or {_BOUND}"
+
+
+def _wider(facts: LayerFacts) -> str | None:
+    if facts.wider_slope is None or facts.slope is None or facts.wider_slope >= facts.slope:
+        return None
+    return (
+        f"try surrogate.slope={facts.wider_slope:g} (now {facts.slope:g}), at which 10 % of its "
+        "neuron-steps lie inside the surrogate's window"
+    )
+
+
+def _gain(facts: LayerFacts) -> str | None:
+    if facts.gain is None:
+        return None
+    return (
+        f"try model.init_gain={facts.gain:g}, which gives its weights the size of "
+        "fluctuation-driven initialisation"
+    )
+
+
+def _calmer(growth: Growth, factor: float) -> str:
+    if not growth.detach_reset:
+        return "try neuron.detach_reset=true, or trainer.gradient_clip_val=1"
+    if growth.recurrent and growth.scale is not None:
+        return f"try surrogate.scale={growth.scale / factor:.3g}, or trainer.gradient_clip_val=1"
+    return "try trainer.gradient_clip_val=1, or a shorter neuron.tau"
+
+
+def worst(said: Sequence[Said]) -> Said | None:
+    """The finding to look at first: what lies nearest to the input comes first."""
+    order = ("no_gradient", "underflow", "silent", "saturated", "exploding", "vanishing", "window")
+    ranked = sorted(said, key=lambda one: order.index(one.kind))
+    return ranked[0] if ranked else None
