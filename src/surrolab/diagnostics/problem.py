@@ -2,8 +2,9 @@
 
 import contextlib
 import copy
+import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -64,16 +65,23 @@ class Problem:
                 yield name, layer.neurons
 
     @contextlib.contextmanager
-    def firing(self, fire: Mapping[str, Fire]) -> Iterator[None]:
-        """Put something in the place of the hard step, in the layers named."""
+    def firing(self, fire: Mapping[str, Fire], detach_reset: bool | None = None) -> Iterator[None]:
+        """Put something in the place of the hard step, in the layers named.
+
+        ``detach_reset`` says for all spiking layers whether the gradient through the reset is cut;
+        each layer's own setting unless given.
+        """
         layers = dict(self.spiking())
-        for name, step in fire.items():
-            layers[name].fire = step
+        before = {name: (layer.fire, layer.detach_reset) for name, layer in layers.items()}
         try:
+            for name, step in fire.items():
+                layers[name].fire = step
+            for layer in layers.values():
+                layer.detach_reset = layer.detach_reset if detach_reset is None else detach_reset
             yield
         finally:
-            for name in fire:
-                layers[name].fire = None
+            for name, layer in layers.items():
+                layer.fire, layer.detach_reset = before[name]
 
     def run(self) -> NetworkOutput:
         """A forward pass."""
@@ -84,6 +92,38 @@ class Problem:
         """The mean loss over the samples."""
         y_TBC = (self.run() if output is None else output).y
         return judge(self.objective, y_TBC, self.target, self.lengths_B, {}, self.classes).loss
+
+    def sample_losses(self, output: NetworkOutput | None = None) -> Tensor:
+        """The loss of each sample by itself, ``[B]``; :meth:`loss` is their mean."""
+        y_TBC = (self.run() if output is None else output).y
+        axis = self._batch_axis
+        found, order = [], []
+        for length in torch.unique(self.lengths_B):
+            samples = (self.lengths_B == length).nonzero().flatten()
+            loss = functools.partial(self._one_loss, length_1=length[None], axis=axis)
+            targets = self.target.index_select(axis, samples)
+            found.append(torch.vmap(loss, in_dims=(1, axis))(y_TBC[:, samples], targets))
+            order.append(samples)
+        return torch.cat(found)[torch.cat(order).argsort()]
+
+    @property
+    def _batch_axis(self) -> int:
+        # Targets of single steps have time before the batch; those that are values, classes after.
+        values = self.objective.task == "regression" and self.target.is_floating_point()
+        return self.target.ndim - (2 if values else 1)
+
+    def _one_loss(self, y_TC: Tensor, target: Tensor, length_1: Tensor, axis: int) -> Tensor:
+        one = target.unsqueeze(axis)
+        return judge(self.objective, y_TC[:, None], one, length_1, {}, self.classes).loss
+
+    def repeated(self, times: int) -> "Problem":
+        """The same network on the batch repeated: sample ``b`` again at ``d * B + b``."""
+        return replace(
+            self,
+            x_TBF=_tile(self.x_TBF, 1, times),
+            target=_tile(self.target, self._batch_axis, times),
+            lengths_B=self.lengths_B.repeat(times),
+        )
 
     def gradient(self) -> dict[str, Tensor]:
         """dL/dp as backpropagation gives it, zero where nothing arrives.
@@ -96,3 +136,10 @@ class Problem:
             name: torch.zeros_like(p) if grad is None else grad
             for (name, p), grad in zip(parameters.items(), found, strict=True)
         }
+
+
+def _tile(values: Tensor, axis: int, times: int) -> Tensor:
+    if axis == 1 and values.stride(0) == 0:
+        # The same in all steps: that stays visible, and the first synapse is computed once.
+        return torch.cat([values[:1]] * times, 1).expand(len(values), *[-1] * (values.ndim - 1))
+    return torch.cat([values] * times, axis)

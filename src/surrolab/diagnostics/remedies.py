@@ -2,13 +2,10 @@
 
 import copy
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from surrolab.models import Network
-from surrolab.neurons import SpikingLayer
 from surrolab.surrogates import Surrogate
 
 # The share of neuron-steps that a surrogate should at least reach.
@@ -49,32 +46,6 @@ def slope_for_reach(surrogate: Surrogate, distance: Tensor, reach: float = REACH
         middle = (low + high) / 2
         low, high = (middle, high) if reaches(math.exp(middle)) else (low, middle)
     return _down(math.exp(low))
-
-
-def free_membranes(
-    network: Network, names: list[str], run: Callable[[], dict[str, Tensor]]
-) -> dict[str, Tensor]:
-    """The membrane potential of layers that are kept from firing, each by itself.
-
-    Without its own spikes a layer's membrane is linear in its weights and biases, so that it says
-    what other weights would do. The layers before it fire as they do.
-
-    Args:
-        network: whose layers are named.
-        names: spiking layers.
-        run: a forward pass that gives ``mem_TBN`` by layer.
-    """
-    free: dict[str, Tensor] = {}
-    for name in names:
-        layer = network.layers[name].neurons
-        assert isinstance(layer, SpikingLayer)
-        before = layer.fire
-        layer.fire = torch.zeros_like
-        try:
-            free[name] = run()[name]
-        finally:
-            layer.fire = before
-    return free
 
 
 def gain_for_fluctuations(free_mem: Tensor, threshold: Tensor, xi: float = 1.0) -> float | None:

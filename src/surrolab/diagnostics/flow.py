@@ -1,0 +1,183 @@
+"""Where the gradient goes: by time, by depth, and whether it arrives."""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrolab.data import Batch
+from surrolab.models import Network
+from surrolab.neurons import SpikingLayer
+from surrolab.task import Task, judge
+
+# Steps that have a gradient, for a growth rate to mean anything.
+ENOUGH_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One forward and backward pass of a probe batch, as training would make it.
+
+    Attributes:
+        layers: names, from the input side to the readout.
+        norm_LT: norm of dL/dU over samples and neurons, ``[layers, T]``.
+        nonzero: share of each layer's synaptic weights (recurrent ones included) that have a
+            gradient other than zero.
+        largest: largest absolute element of it.
+        reached: share of each layer's neurons that have any dL/dU other than zero.
+        membrane: ``mem_TBN`` of each layer.
+        hidden: ``spk_TBN`` of each hidden layer.
+        lengths_B: valid steps of each sample.
+    """
+
+    layers: list[str]
+    norm_LT: Tensor
+    nonzero: dict[str, float]
+    largest: dict[str, float]
+    reached: dict[str, float]
+    membrane: dict[str, Tensor]
+    hidden: dict[str, Tensor]
+    lengths_B: Tensor
+
+    def growth_per_step(self) -> dict[str, float]:
+        """Factor by which the norm of dL/dU changes per step back in time, by layer.
+
+        ``exp`` of minus the slope of a straight line through ``log norm`` over time, by least
+        squares over the steps that have a gradient; above 1 the gradient explodes, below 1 it
+        vanishes. Where the loss looks at several steps, what it injects in each is part of it. A
+        layer with fewer than 5 such steps is left out.
+        """
+        found = {}
+        for name, norm_T in zip(self.layers, self.norm_LT, strict=True):
+            steps = torch.nonzero(norm_T > 0).flatten()
+            if len(steps) >= ENOUGH_STEPS:
+                t = steps.double() - steps.double().mean()
+                log = norm_T[steps].double().log()
+                found[name] = math.exp(-float((t * log).sum() / t.square().sum()))
+        return found
+
+    def growth_per_layer(self) -> float | None:
+        """Factor by which the norm of dL/dU changes per hidden layer toward the input.
+
+        The geometric mean from the last hidden layer to the first, each over all its steps; 0
+        where nothing arrives at the first, None with fewer than two or with no gradient at all.
+        """
+        hidden = [i for i, name in enumerate(self.layers) if name != "readout"]
+        if len(hidden) < 2:
+            return None
+        first, last = (float(self.norm_LT[i].double().norm()) for i in (hidden[0], hidden[-1]))
+        if last == 0:
+            return None
+        return float((first / last) ** (1 / (len(hidden) - 1)))
+
+    def metrics(self) -> dict[str, float]:
+        """The scalars that are logged, by name; what cannot be said is left out."""
+        found = {}
+        growth = self.growth_per_step()
+        for name, norm_T in zip(self.layers, self.norm_LT, strict=True):
+            found[f"gradients/{name}/membrane_norm"] = float(norm_T.double().norm())
+            found[f"gradients/{name}/nonzero_fraction"] = self.nonzero[name]
+            found[f"gradients/{name}/reached_fraction"] = self.reached[name]
+            if name in growth:
+                found[f"gradients/{name}/growth_per_step"] = growth[name]
+        depth = self.growth_per_layer()
+        if depth is not None:
+            found["gradients/growth_per_layer"] = depth
+        return found
+
+
+def gradient_flow(task: Task, batch: Batch) -> Flow:
+    """Run the probe batch forward and backward through a copy of the task's network.
+
+    The copy is in evaluation mode, the loss is that of training, activity regularisation
+    included. Weights, their gradients and all random generators stay as they are. Works inside of
+    validation, where gradients are switched off.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)  # a random encoding is the same at every look
+        network: Network = copy.deepcopy(task.network).eval()
+        for parameter in network.parameters():
+            parameter.grad = None
+        x_TBF, lengths_B = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
+        output = network(x_TBF, record=True)
+        loss = judge(task.objective, output.y, batch.y, lengths_B, output.hidden, task.classes).loss
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
+        layers = [name for name, _ in network.named_layers()]
+        norms, nonzero, largest, reached, membrane = [], {}, {}, {}, {}
+        for name in layers:
+            record = output.records[name]
+            membrane[name] = record.membrane
+            gradient = record.gradient
+            if gradient is None:
+                gradient = torch.zeros_like(record.membrane)
+            norms.append(torch.linalg.vector_norm(gradient.flatten(1), dim=1))
+            reached[name] = float((gradient != 0).flatten(2).any(0).any(0).double().mean())
+            nonzero[name], largest[name] = _weights(network, name)
+        hidden = {name: spk.detach() for name, spk in output.hidden.items()}
+        return Flow(
+            layers,
+            torch.stack(norms).float().cpu(),
+            nonzero,
+            largest,
+            reached,
+            membrane,
+            hidden,
+            lengths_B,
+        )
+
+
+def free_membrane(task: Task, batch: Batch, name: str) -> Tensor:
+    """``mem_TBN`` of a layer that is kept from firing, while the layers before it fire.
+
+    Without its own spikes a layer's membrane is linear in its weights and biases, so that it says
+    what other weights would do.
+    """
+    with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        network: Network = copy.deepcopy(task.network).eval()
+        neurons = network.layers[name].neurons
+        assert isinstance(neurons, SpikingLayer)
+        neurons.fire = torch.zeros_like
+        x_TBF, _ = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
+        membrane: Tensor = network(x_TBF, record=True).records[name].membrane
+        return membrane
+
+
+def _weights(network: Network, name: str) -> tuple[float, float]:
+    """Share of a layer's trained weights with a gradient, and the largest absolute element."""
+    layer = network.layers[name]
+    weights = [
+        p
+        for part, p in layer.named_parameters()
+        if p.requires_grad and part.endswith(("synapse.weight", "recurrent.weight"))
+    ]
+    total = sum(p.numel() for p in weights)
+    grads = [p.grad for p in weights if p.grad is not None]
+    if not total or not grads:
+        return 0.0, 0.0
+    count = sum(int(torch.count_nonzero(grad)) for grad in grads)
+    return count / total, max(float(grad.abs().max()) for grad in grads)
+
+
+def record_of(
+    flow: Flow, edges: Tensor, counts: Mapping[str, Tensor], windows: Mapping[str, float]
+) -> dict[str, object]:
+    """The arrays of a diagnosis as they are written to ``records/diagnostics-epoch<NNNN>.npz``.
+
+    ``layers`` names, ``gradient_norm`` ``[layers, T]``; ``spiking`` names,
+    ``membrane_edges`` ``[K + 1]`` in ``(U - theta) / theta``, ``membrane_counts``
+    ``[spiking, K]``, and ``windows`` ``[spiking]``, the half width of the surrogate's window in
+    the same unit.
+    """
+    return {
+        "layers": flow.layers,
+        "gradient_norm": flow.norm_LT.numpy(),
+        "spiking": list(counts),
+        "membrane_edges": edges.numpy(),
+        "membrane_counts": torch.stack(list(counts.values())).cpu().numpy(),
+        "windows": [windows[name] for name in counts],
+    }
