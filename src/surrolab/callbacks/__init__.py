@@ -1,6 +1,7 @@
 """When what is measured is looked at, and what is moved in between."""
 
 from surrolab.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, load_checkpoint
+from surrolab.callbacks.diagnostics import Diagnostics, DiagnosticsSettings
 from surrolab.callbacks.factory import StandardCallbacks
 from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
@@ -11,6 +12,8 @@ from surrolab.callbacks.slopes import Slopes
 __all__ = [
     "AtomicCheckpointIO",
     "Checkpoints",
+    "Diagnostics",
+    "DiagnosticsSettings",
     "EpochLines",
     "FiniteGuard",
     "Health",

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
 
 from surrolab.callbacks.checkpoints import Checkpoints
+from surrolab.callbacks.diagnostics import Diagnostics
 from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
 from surrolab.callbacks.progress import EpochLines, ProgressBar
@@ -39,17 +40,22 @@ class StandardCallbacks:
         last: Path,
         labelled: bool,
         slopes: Slopes | None = None,
+        diagnostics: Diagnostics | None = None,
+        health: Health | None = None,
     ) -> list[pl.Callback]:
         """The callbacks, in the order in which they run; checkpoints hold the state of all.
 
         ``best`` and ``last`` are the checkpoints' files; ``labelled`` data have an accuracy;
-        ``slopes`` moves the surrogates, where they are not constant.
+        ``slopes`` moves the surrogates, where they are not constant; ``diagnostics`` looks at the
+        gradient, and ``health`` says what is wrong, where that is not switched off.
         """
         callbacks: list[pl.Callback] = [Seeds(seed), FiniteGuard(), EpochLines()]
         if slopes is not None:
             callbacks.append(slopes)
+        if diagnostics is not None:
+            callbacks.append(diagnostics)
         if self.health:
-            callbacks.append(Health())
+            callbacks.append(Health() if health is None else health)
         if self.early_stopping_patience is not None:
             callbacks.append(
                 EarlyStopping(

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -161,23 +160,3 @@ def _weights(network: Network, name: str) -> tuple[float, float]:
         return 0.0, 0.0
     count = sum(int(torch.count_nonzero(grad)) for grad in grads)
     return count / total, max(float(grad.abs().max()) for grad in grads)
-
-
-def record_of(
-    flow: Flow, edges: Tensor, counts: Mapping[str, Tensor], windows: Mapping[str, float]
-) -> dict[str, object]:
-    """The arrays of a diagnosis as they are written to ``records/diagnostics-epoch<NNNN>.npz``.
-
-    ``layers`` names, ``gradient_norm`` ``[layers, T]``; ``spiking`` names,
-    ``membrane_edges`` ``[K + 1]`` in ``(U - theta) / theta``, ``membrane_counts``
-    ``[spiking, K]``, and ``windows`` ``[spiking]``, the half width of the surrogate's window in
-    the same unit.
-    """
-    return {
-        "layers": flow.layers,
-        "gradient_norm": flow.norm_LT.numpy(),
-        "spiking": list(counts),
-        "membrane_edges": edges.numpy(),
-        "membrane_counts": torch.stack(list(counts.values())).cpu().numpy(),
-        "windows": [windows[name] for name in counts],
-    }

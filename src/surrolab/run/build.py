@@ -10,7 +10,14 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from surrolab.callbacks import AtomicCheckpointIO, Slopes, StandardCallbacks
+from surrolab.callbacks import (
+    AtomicCheckpointIO,
+    Diagnostics,
+    DiagnosticsSettings,
+    Health,
+    Slopes,
+    StandardCallbacks,
+)
 from surrolab.data import DataModule
 from surrolab.errors import UserError, one_line
 from surrolab.models import ModelFactory, Surroundings
@@ -44,6 +51,7 @@ class Parts:
     tracking: Tracking
     labelled: bool
     slopes: Slopes | None
+    diagnostics: DiagnosticsSettings
 
     def load(self, checkpoint: dict[str, Any]) -> None:
         """Take the weights of a checkpoint, and slope and scale as they were then."""
@@ -68,6 +76,7 @@ def build_parts(config: dict[str, Any]) -> Parts:
     optimizer: OptimizerFactory = build("optimizer", config["optimizer"])
     model: ModelFactory = build("model", config["model"])
     callbacks: StandardCallbacks = build("callbacks", config["callbacks"])
+    diagnostics: DiagnosticsSettings = build("diagnostics", config["diagnostics"])
     tracking: Tracking = build("logger", config["logger"])
     data: DataModule = build("data", config["data"])
     data.seed = config["seed"]
@@ -102,7 +111,7 @@ def build_parts(config: dict[str, Any]) -> Parts:
         one = torch.zeros(*((steps, 1) if data.is_sequence else (1,)), *data.sample_shape)
         lengths = torch.tensor([steps if data.is_sequence else 1])
         encoder(one, lengths, is_sequence=data.is_sequence)
-    return Parts(data, task, callbacks, tracking, labelled, slopes)
+    return Parts(data, task, callbacks, tracking, labelled, slopes, diagnostics)
 
 
 def build_trainer(
@@ -116,8 +125,15 @@ def build_trainer(
     Raises:
         UserError: Lightning refuses them.
     """
+    diagnostics = Diagnostics(parts.diagnostics, directory.records)
     callbacks = parts.callbacks.build(
-        config["seed"], directory.best, directory.last, parts.labelled, parts.slopes
+        config["seed"],
+        directory.best,
+        directory.last,
+        parts.labelled,
+        parts.slopes,
+        diagnostics,
+        Health(diagnostics, config["model"]["init_gain"], config["model"]["init_xi"]),
     )
     bar = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     try:

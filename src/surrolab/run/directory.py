@@ -57,6 +57,11 @@ class RunDirectory:
         return self.path / "surrogate.png"
 
     @property
+    def records(self) -> Path:
+        """Folder of the arrays that diagnostics leave."""
+        return self.path / "records"
+
+    @property
     def best(self) -> Path:
         """Checkpoint of the epoch that was best on validation."""
         return self.path / "checkpoints" / "best.ckpt"

@@ -200,6 +200,15 @@ GROUPS: dict[str, dict[str, Key]] = {
         "early_stopping_patience": optional(integer(at_least=1)),
         "early_stopping_min_delta": _not_negative,
     },
+    "diagnostics": {
+        "every_epochs": integer(at_least=1),
+        "samples": integer(at_least=1),
+        "gradients": flag(),
+        "activity": flag(),
+        "synops": flag(),
+        "alignment": flag(),
+        "alignment_draws": integer(at_least=0),
+    },
 }
 
 # Groups whose options change other groups and leave no keys of their own.

@@ -1,0 +1,181 @@
+"""When the gradient is looked at, and where what is seen goes."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from surrolab.data import Batch, DataModule
+from surrolab.diagnostics import Flow, Problem, gradient_flow, measure, probe_batch
+from surrolab.diagnostics.reading import scalars
+from surrolab.files import atomic
+from surrolab.neurons import NeuronLayer
+from surrolab.probes.intervals import IntervalStatistics
+from surrolab.probes.membrane import MembraneDistribution, edges
+from surrolab.task import Task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DiagnosticsSettings:
+    """What is looked at, how often, and on how many samples.
+
+    Args:
+        every_epochs: looks are made before the first step, after every so many epochs, and after
+            the last.
+        samples: of the probe batch, the first of the validation set.
+        gradients: where the gradient goes, by time and depth.
+        activity: distribution of the membrane potential, and interspike intervals.
+        synops: synaptic operations per sample, over every validation pass and the test.
+        alignment: which way the surrogate gradient points, see :mod:`surrolab.diagnostics`.
+        alignment_draws: of the escape-noise references, a multiple of 16; 0 leaves them out.
+    """
+
+    every_epochs: int
+    samples: int
+    gradients: bool
+    activity: bool
+    synops: bool
+    alignment: bool
+    alignment_draws: int
+
+    def __post_init__(self) -> None:
+        if self.alignment_draws and (self.alignment_draws % 16 or self.alignment_draws < 32):
+            raise ValueError(
+                f"alignment_draws: {self.alignment_draws} is not allowed; allowed: 0, or a "
+                "multiple of 16 from 32"
+            )
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is anything that needs a probe batch."""
+        return self.gradients or self.activity or self.alignment
+
+
+class Diagnostics(pl.Callback):
+    """Looks at a fixed probe batch now and then; on the first process only.
+
+    The numbers go into the epoch's row of ``metrics.csv`` and to the loggers, the arrays to
+    ``records/diagnostics-epoch<NNNN>.npz``, epoch 0 being the network before its first step:
+    ``layers`` (names) and ``gradient_norm`` ``[layers, T]``; ``spiking`` (names),
+    ``membrane_edges`` ``[K + 1]`` and ``membrane_counts`` ``[spiking, K + 2]`` of
+    ``(U - theta) / theta``, what lies beyond the edges first and last, and ``windows``
+    ``[spiking]``, the half width of the surrogate's window in the same unit.
+
+    Args:
+        settings: what, and how often.
+        records: the folder for the arrays.
+    """
+
+    def __init__(self, settings: DiagnosticsSettings, records: Path) -> None:
+        self.settings = settings
+        self.records = records
+        self._batch: Batch | None = None
+        self._seen: tuple[int, Flow] | None = None
+
+    def look(self, trainer: pl.Trainer, task: Task) -> Flow | None:
+        """The flow of the gradient now; None where this is not the first process."""
+        if not trainer.is_global_zero or not self.settings.looks:
+            return None
+        if self._seen is None or self._seen[0] != trainer.global_step:
+            self._seen = (trainer.global_step, gradient_flow(task, self.batch(trainer)))
+        return self._seen[1]
+
+    def seen_at(self, step: int) -> Flow | None:
+        """The flow, where a look has been made after so many steps."""
+        return self._seen[1] if self._seen is not None and self._seen[0] == step else None
+
+    def batch(self, trainer: pl.Trainer) -> Batch:
+        """The probe batch, on the network's device and in its precision."""
+        if self._batch is None:
+            data = trainer.datamodule  # type: ignore[attr-defined]
+            assert isinstance(data, DataModule)
+            batch = trainer.strategy.batch_to_device(probe_batch(data, self.settings.samples))
+            self._batch = trainer.precision_plugin.convert_input(batch)
+        return self._batch
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Task)
+        if not trainer.is_global_zero or not self.settings.looks:
+            return
+        self.batch(trainer)  # before the first pass, whose generators are seeded after this
+        if trainer.global_step == 0:
+            self._log(trainer, self._diagnose(trainer, pl_module, 0))
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Task)
+        epoch = trainer.current_epoch + 1
+        due = epoch % self.settings.every_epochs == 0 or epoch == trainer.max_epochs
+        if due and self.settings.looks and trainer.is_global_zero:
+            self._log(trainer, self._diagnose(trainer, pl_module, epoch))
+
+    def _log(self, trainer: pl.Trainer, values: dict[str, float]) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics(values, trainer.global_step)
+
+    def _diagnose(self, trainer: pl.Trainer, task: Task, epoch: int) -> dict[str, float]:
+        flow = self.look(trainer, task)
+        assert flow is not None
+        values: dict[str, float] = flow.metrics() if self.settings.gradients else {}
+        arrays: dict[str, Any] = {"layers": flow.layers, "gradient_norm": flow.norm_LT.numpy()}
+        if self.settings.activity:
+            found, distributions = self._activity(task, flow)
+            values |= found
+            arrays |= distributions
+        if self.settings.alignment:
+            values |= self._alignment(trainer, task)
+        try:
+            self.records.mkdir(exist_ok=True)
+            with atomic(self.records / f"diagnostics-epoch{epoch:04}.npz", "wb") as file:
+                np.savez(file, **arrays)
+        except OSError as error:
+            log.warning("the records of epoch %d are not kept: %s", epoch, error.strerror)
+        return values
+
+    def _activity(self, task: Task, flow: Flow) -> tuple[dict[str, float], dict[str, Any]]:
+        """Scalars, and arrays, of how the hidden layers fire."""
+        values: dict[str, Tensor] = {}
+        counts, windows = [], []
+        layers = dict(task.network.hidden_layers())
+        for name, spk_TBN in flow.hidden.items():
+            neurons = layers[name].neurons
+            # This process alone: the others do not look.
+            intervals = IntervalStatistics(sync_on_compute=False).to(spk_TBN.device)
+            intervals.update(spk_TBN, flow.lengths_B)
+            found = {key: v for key, v in intervals.compute().items() if v.ndim == 0}
+            values |= {f"spikes/{name}/isi_{key.removeprefix('isi_')}": found[key] for key in found}
+            membranes = MembraneDistribution(sync_on_compute=False).to(spk_TBN.device)
+            membranes.update(flow.membrane[name], neurons.neuron.threshold, flow.lengths_B)
+            spread = membranes.compute()
+            values |= {f"membrane/{name}/{key}": spread[key] for key in ("mean", "std")}
+            counts.append(spread["counts"].numpy())
+            windows.append(relative_window(neurons))
+        arrays = {
+            "spiking": list(flow.hidden),
+            "membrane_edges": edges().numpy(),
+            "membrane_counts": counts,
+            "windows": windows,
+        }
+        finite = {name: float(v) for name, v in values.items() if torch.isfinite(v)}
+        return finite, arrays
+
+    def _alignment(self, trainer: pl.Trainer, task: Task) -> dict[str, float]:
+        with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
+            torch.manual_seed(0)
+            problem = Problem.of(task, self.batch(trainer))
+            found = measure(problem, draws=self.settings.alignment_draws, loop=False)
+        return scalars(found)
+
+
+def relative_window(neurons: NeuronLayer) -> float:
+    """Half width of the surrogate's window in thresholds, the mean over neurons; 0 without one."""
+    window = getattr(neurons.surrogate, "window", 0.0)
+    with torch.no_grad():
+        relative: Tensor = torch.as_tensor(window) / neurons.neuron.threshold.detach()
+    return float(relative.mean())
