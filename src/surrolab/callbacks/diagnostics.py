@@ -15,8 +15,7 @@ from surrolab.diagnostics import Flow, Problem, gradient_flow, measure, probe_ba
 from surrolab.diagnostics.reading import scalars
 from surrolab.files import atomic
 from surrolab.neurons import NeuronLayer
-from surrolab.probes.intervals import IntervalStatistics
-from surrolab.probes.membrane import MembraneDistribution, edges
+from surrolab.probes import MembraneDistribution, SpikeIntervals
 from surrolab.task import Task
 
 log = logging.getLogger(__name__)
@@ -64,9 +63,10 @@ class Diagnostics(pl.Callback):
     The numbers go into the epoch's row of ``metrics.csv`` and to the loggers, the arrays to
     ``records/diagnostics-epoch<NNNN>.npz``, epoch 0 being the network before its first step:
     ``layers`` (names) and ``gradient_norm`` ``[layers, T]``; ``spiking`` (names),
-    ``membrane_edges`` ``[K + 1]`` and ``membrane_counts`` ``[spiking, K + 2]`` of
-    ``(U - theta) / theta``, what lies beyond the edges first and last, and ``windows``
-    ``[spiking]``, the half width of the surrogate's window in the same unit.
+    ``membrane_edges`` ``[K + 1]`` and ``membrane_counts`` ``[spiking, K]`` of
+    ``(U - theta) / theta``, what lies beyond the edges in the first and the last bin; ``windows``
+    ``[spiking]``, the half width of the surrogate's window in the same unit; ``isi_counts``
+    ``[spiking, T - 1]``, how many interspike intervals are 1, 2, ... steps long.
 
     Args:
         settings: what, and how often.
@@ -141,29 +141,31 @@ class Diagnostics(pl.Callback):
     def _activity(self, task: Task, flow: Flow) -> tuple[dict[str, float], dict[str, Any]]:
         """Scalars, and arrays, of how the hidden layers fire."""
         values: dict[str, Tensor] = {}
-        counts, windows = [], []
+        counts, windows, isi, edges = [], [], [], None
         layers = dict(task.network.hidden_layers())
         for name, spk_TBN in flow.hidden.items():
             neurons = layers[name].neurons
             # This process alone: the others do not look.
-            intervals = IntervalStatistics(sync_on_compute=False).to(spk_TBN.device)
+            intervals = SpikeIntervals(len(spk_TBN), sync_on_compute=False).to(spk_TBN.device)
             intervals.update(spk_TBN, flow.lengths_B)
-            found = {key: v for key, v in intervals.compute().items() if v.ndim == 0}
-            values |= {f"spikes/{name}/isi_{key.removeprefix('isi_')}": found[key] for key in found}
+            values |= {f"spikes/{name}/{key}": v for key, v in intervals.compute().items()}
             membranes = MembraneDistribution(sync_on_compute=False).to(spk_TBN.device)
             membranes.update(flow.membrane[name], neurons.neuron.threshold, flow.lengths_B)
             spread = membranes.compute()
             values |= {f"membrane/{name}/{key}": spread[key] for key in ("mean", "std")}
             counts.append(spread["counts"].numpy())
+            edges = membranes.edges.numpy()
+            isi.append(intervals.counts.cpu().numpy())
             windows.append(relative_window(neurons))
         arrays = {
             "spiking": list(flow.hidden),
-            "membrane_edges": edges().numpy(),
+            "membrane_edges": edges,
             "membrane_counts": counts,
             "windows": windows,
+            "isi_counts": isi,
         }
         finite = {name: float(v) for name, v in values.items() if torch.isfinite(v)}
-        return finite, arrays
+        return finite, arrays if flow.hidden else {}
 
     def _alignment(self, trainer: pl.Trainer, task: Task) -> dict[str, float]:
         with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():

@@ -84,14 +84,13 @@ def of_layer(facts: LayerFacts) -> list[Said]:
     silent = facts.silent == 1
     dead = facts.gradient is not None and facts.gradient < UNDERFLOW
     if silent:
-        learns = "" if dead or facts.gradient is None else ", though a gradient reaches it"
-        found.append(
-            Said(
-                name,
-                "silent",
-                f"{name} is completely silent: no neuron spikes{learns}; {more_activity(facts)}",
-            )
-        )
+        what = f"{name} is completely silent: no neuron spikes"
+        if dead:  # the remedies come with that finding
+            what += ", and no gradient reaches it"
+        else:
+            learns = ", though a gradient reaches it" if facts.gradient is not None else ""
+            what += f"{learns}; {more_activity(facts)}"
+        found.append(Said(name, "silent", what))
     if facts.saturated == 1:
         found.append(
             Said(

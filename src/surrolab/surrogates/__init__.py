@@ -7,6 +7,7 @@ from surrolab.surrogates.circular import Circular
 from surrolab.surrogates.dspike import Dspike
 from surrolab.surrogates.exponential import Exponential
 from surrolab.surrogates.fast_sigmoid import FastSigmoid
+from surrolab.surrogates.formula import Formula
 from surrolab.surrogates.gaussian import Gaussian
 from surrolab.surrogates.leaky_spike_operator import LeakySpikeOperator
 from surrolab.surrogates.multi_gaussian import MultiGaussian
@@ -29,6 +30,7 @@ __all__ = [
     "Dspike",
     "Exponential",
     "FastSigmoid",
+    "Formula",
     "Gaussian",
     "LeakySpikeOperator",
     "MultiGaussian",

@@ -209,8 +209,12 @@ class Surrogate(nn.Module):
 
     def __repr__(self) -> str:
         names = inspect.signature(type(self)).parameters
-        arguments = ", ".join(f"{name}={_show(getattr(self, name))}" for name in names)
+        arguments = ", ".join(f"{name}={_show(self._argument(name))}" for name in names)
         return f"{type(self).__name__}({arguments})"
+
+    def _argument(self, name: str) -> Any:
+        """The value that an argument of the constructor has now."""
+        return getattr(self, name)
 
     def _can_normalize(self, mode: str) -> bool:
         if mode == "peak":
