@@ -14,22 +14,34 @@ from surrolab.errors import RunError
 from surrolab.models import Network, NetworkOutput
 from surrolab.objectives import Objective, ObjectiveOutput
 from surrolab.optimization import OptimizerFactory
-from surrolab.probes import GradientNorms, SpikeStatistics, WindowFraction
+from surrolab.probes import (
+    GradientNorms,
+    SpikeStatistics,
+    SynapticOperations,
+    WindowFraction,
+    static_metrics,
+)
 
 
 class Evaluation(NamedTuple):
-    """What a batch gave: loss, prediction, the network's output, and the samples' lengths."""
+    """What a batch gave: loss, prediction, the network's output and input, and the lengths."""
 
     loss: Tensor
     prediction: Tensor
     output: NetworkOutput
     lengths: Tensor
+    x: Tensor
 
 
 class StageMetrics(nn.Module):
-    """Loss, accuracy (or squared error) and spike statistics over one pass of a stage."""
+    """Loss, accuracy (or squared error) and spike statistics over one pass of a stage.
 
-    def __init__(self, network: Network, classes: int, labelled: bool) -> None:
+    With ``synops`` also synaptic operations; the network is in evaluation mode then.
+    """
+
+    def __init__(
+        self, network: Network, classes: int, labelled: bool, synops: bool = False
+    ) -> None:
         super().__init__()
         # Not ignored: a value that is no number has to show.
         self.loss = MeanMetric(nan_strategy="disable")
@@ -42,10 +54,11 @@ class StageMetrics(nn.Module):
         self.spikes = nn.ModuleDict(
             {name: SpikeStatistics(layer.shape) for name, layer in network.hidden_layers()}
         )
+        self.synops = SynapticOperations(network) if synops else None
 
-    def update(self, evaluation: Evaluation, target: Tensor) -> None:
+    def update(self, evaluation: Evaluation, target: Tensor, network: Network) -> None:
         """Take a batch into account; steps beyond a sample's length do not count."""
-        loss, prediction, output, lengths = evaluation
+        loss, prediction, output, lengths, x_TBF = evaluation
         self.loss.update(loss.detach(), weight=len(lengths))
         if prediction.ndim > 1:  # a prediction for each step
             steps = torch.arange(len(prediction), device=prediction.device)
@@ -58,8 +71,11 @@ class StageMetrics(nn.Module):
             self.score.update((prediction.detach() - target).square())
         for name, statistics in self._statistics():
             statistics.update(output.hidden[name], lengths)
+        if self.synops is not None:
+            spikes = {name: statistics.batch_count for name, statistics in self._statistics()}
+            self.synops.update(network, x_TBF, output, lengths, spikes)
 
-    def compute(self, stage: str) -> dict[str, Tensor]:
+    def compute(self, stage: str, network: Network) -> dict[str, Tensor]:
         """Everything by its contract name; the spikes of validation carry no stage."""
         metrics = {f"{stage}/loss": self.loss.compute()}
         metrics[f"{stage}/{self.score_name}"] = self.score.compute()
@@ -71,12 +87,17 @@ class StageMetrics(nn.Module):
             metrics |= {f"{prefix}spikes/{name}/{key}": value for key, value in values.items()}
         if rates:
             metrics[f"{prefix}spikes/mean_rate"] = torch.stack(rates).mean()
+        if self.synops is not None:
+            values = self.synops.compute() | static_metrics(network)
+            metrics |= {f"{prefix}synops/{key}": value for key, value in values.items()}
         return metrics
 
     def reset(self) -> None:
         """Start a new pass."""
         for metric in (self.loss, self.score, *(metric for _, metric in self._statistics())):
             metric.reset()
+        if self.synops is not None:
+            self.synops.reset()
 
     def _statistics(self) -> Iterator[tuple[str, SpikeStatistics]]:
         for name, metric in self.spikes.items():
@@ -87,7 +108,7 @@ class Task(pl.LightningModule):
     """Encode, run the network, reduce over time, measure.
 
     ``labelled`` data have classes as their targets and are scored by accuracy, others by squared
-    error.
+    error. ``synops`` counts the synaptic operations of validation and test.
 
     All metrics of an epoch, those of training included, are logged at the end of its validation:
     that is when the checkpoint is written, and a resumed run goes on right behind it.
@@ -102,6 +123,7 @@ class Task(pl.LightningModule):
         classes: int,
         is_sequence: bool,
         labelled: bool = True,
+        synops: bool = True,
     ) -> None:
         super().__init__()
         self.network = network
@@ -111,8 +133,8 @@ class Task(pl.LightningModule):
         self.is_sequence = is_sequence
         self.classes = classes
         self.train_metrics = StageMetrics(network, classes, labelled)
-        self.val_metrics = StageMetrics(network, classes, labelled)
-        self.test_metrics = StageMetrics(network, classes, labelled)
+        self.val_metrics = StageMetrics(network, classes, labelled, synops)
+        self.test_metrics = StageMetrics(network, classes, labelled, synops)
         self.window = nn.ModuleDict(
             {
                 name: WindowFraction()
@@ -130,7 +152,7 @@ class Task(pl.LightningModule):
         loss, prediction = judge(
             self.objective, output.y, batch.y, lengths, output.hidden, self.classes
         )
-        return Evaluation(loss, prediction, output, lengths)
+        return Evaluation(loss, prediction, output, lengths, x_TBF)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         evaluation = self.evaluate(batch)
@@ -144,12 +166,12 @@ class Task(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         # Only now: a step whose numbers are not finite has ended the run before it counts.
         assert self.evaluation is not None
-        self.train_metrics.update(self.evaluation, batch.y)
+        self.train_metrics.update(self.evaluation, batch.y, self.network)
         self.evaluation = None
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         evaluation = self.evaluate(batch, record=batch_idx == 0)
-        self.val_metrics.update(evaluation, batch.y)
+        self.val_metrics.update(evaluation, batch.y, self.network)
         for name, layer in self.network.hidden_layers():
             if name in self.window and name in evaluation.output.records:
                 membrane = evaluation.output.records[name].membrane
@@ -159,14 +181,16 @@ class Task(pl.LightningModule):
                 )
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self.test_metrics.update(self.evaluate(batch), batch.y)
+        evaluation = self.evaluate(batch, record=batch_idx == 0)
+        self.test_metrics.update(evaluation, batch.y, self.network)
 
     def on_train_epoch_start(self) -> None:
         self.gradient_norms.reset()
         self.train_metrics.reset()
 
     def on_validation_epoch_end(self) -> None:
-        metrics = self.train_metrics.compute("train") | self.val_metrics.compute("val")
+        metrics = self.train_metrics.compute("train", self.network)
+        metrics |= self.val_metrics.compute("val", self.network)
         norms = self.gradient_norms.mean()
         for name in self.network.layers:
             norm = norms.get(f"layers.{name}.synapse.weight")
@@ -182,7 +206,7 @@ class Task(pl.LightningModule):
         self._to_loggers({"epoch": self.current_epoch, **metrics}, self.global_step)
 
     def on_test_epoch_end(self) -> None:
-        metrics = self.test_metrics.compute("test")
+        metrics = self.test_metrics.compute("test", self.network)
         self.test_metrics.reset()
         self._check(metrics["test/loss"], "test")
         self._publish(metrics)

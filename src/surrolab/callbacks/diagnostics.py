@@ -12,9 +12,9 @@ from torch import Tensor
 
 from surrolab.data import Batch, DataModule
 from surrolab.diagnostics import Flow, Problem, gradient_flow, measure, probe_batch
+from surrolab.diagnostics.diagnosis import relative_window
 from surrolab.diagnostics.reading import scalars
 from surrolab.files import atomic
-from surrolab.neurons import NeuronLayer
 from surrolab.probes import MembraneDistribution, SpikeIntervals
 from surrolab.task import Task
 
@@ -173,11 +173,3 @@ class Diagnostics(pl.Callback):
             problem = Problem.of(task, self.batch(trainer))
             found = measure(problem, draws=self.settings.alignment_draws, loop=False)
         return scalars(found)
-
-
-def relative_window(neurons: NeuronLayer) -> float:
-    """Half width of the surrogate's window in thresholds, the mean over neurons; 0 without one."""
-    window = getattr(neurons.surrogate, "window", 0.0)
-    with torch.no_grad():
-        relative: Tensor = torch.as_tensor(window) / neurons.neuron.threshold.detach()
-    return float(relative.mean())

@@ -1,26 +1,21 @@
 """Says in plain words which layers are silent, saturated, or get no gradient, and what to try."""
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from torch import Tensor
 
 from surrolab.callbacks.diagnostics import Diagnostics
-from surrolab.diagnostics.findings import (
-    UNDERFLOW,
-    Growth,
-    LayerFacts,
-    Said,
-    of_growth,
-    of_layer,
+from surrolab.diagnostics.examination import (
+    growth,
+    initial_gain,
+    probe_facts,
+    surrogate_facts,
+    with_slope,
 )
-from surrolab.diagnostics.flow import Flow, free_membrane
-from surrolab.diagnostics.remedies import gain_for_fluctuations, slope_for_reach
-from surrolab.neurons import SpikingLayer
-from surrolab.surrogates import NoSurrogate, Surrogate
+from surrolab.diagnostics.findings import UNDERFLOW, LayerFacts, Said, of_growth, of_layer
+from surrolab.diagnostics.flow import Flow
 from surrolab.task import Task
 
 log = logging.getLogger(__name__)
@@ -71,9 +66,9 @@ class Health(pl.Callback):
         flow = self._look(trainer, pl_module)
         if flow is None:
             return
-        for facts in self._facts_of_probe(trainer, pl_module, flow):
+        for facts in probe_facts(pl_module, flow):
             if facts.gradient is not None and facts.gradient < UNDERFLOW:
-                for said in of_layer(facts):
+                for said in of_layer(self._with_numbers(trainer, pl_module, facts)):
                     if said.kind != "window":
                         self._tell(trainer, said, "before the first step")
 
@@ -90,7 +85,7 @@ class Health(pl.Callback):
                 gradient=largest.get(f"layers.{name}.synapse.weight"),
                 window=metrics.get(f"gradients/{name}/window_fraction"),
                 behind_silence=silent_before,
-                **_surrogate_facts(pl_module, name),
+                **surrogate_facts(pl_module, name),
             )
             said = of_layer(facts)
             if any(self._is_new(one, trainer.current_epoch) for one in said):
@@ -109,83 +104,39 @@ class Health(pl.Callback):
         flow = diagnostics.seen_at(trainer.global_step)
         if flow is None:
             return
-        spiking = [
-            layer.neurons
-            for _, layer in task.network.named_layers()
-            if isinstance(layer.neurons, SpikingLayer)
-        ]
-        surrogate = spiking[0].surrogate if spiking else None
-        growth = Growth(
-            per_step=flow.growth_per_step(),
-            per_layer=flow.growth_per_layer(),
-            steps=flow.norm_LT.shape[1],
-            layers=len(flow.hidden),
-            scale=_number(surrogate, "scale"),
-            detach_reset=all(layer.detach_reset for layer in spiking),
-            recurrent=any(hasattr(layer.neuron, "recurrent") for layer in spiking),
-        )
-        for said in of_growth(growth):
-            self._tell(trainer, said, f"epoch {trainer.current_epoch + 1}")
+        for said in of_growth(growth(task, flow)):
+            when = f"epoch {trainer.current_epoch + 1}"
+            self._tell(trainer, said, when, diagnostics.settings.every_epochs)
 
     def _look(self, trainer: pl.Trainer, task: Task) -> Flow | None:
         return None if self._diagnostics is None else self._diagnostics.look(trainer, task)
 
-    def _facts_of_probe(self, trainer: pl.Trainer, task: Task, flow: Flow) -> list[LayerFacts]:
-        found = []
-        silent_before = False
-        layers = dict(task.network.named_layers())
-        for name in flow.layers:
-            silent = None
-            if name in flow.hidden:
-                quiet = ~flow.hidden[name].flatten(2).any(0).any(0)
-                silent = float(quiet.double().mean())
-            trained = layers[name].synapse.weight.requires_grad
-            facts = LayerFacts(
-                name=name,
-                silent=silent,
-                gradient=flow.largest[name] if trained else None,
-                behind_silence=silent_before,
-                **_surrogate_facts(task, name),
-            )
-            found.append(self._with_numbers(trainer, task, facts))
-            silent_before = silent_before or silent == 1
-        return found
-
     def _with_numbers(self, trainer: pl.Trainer, task: Task, facts: LayerFacts) -> LayerFacts:
         """The same with the numbers of its remedies, where they can be had."""
         flow = self._look(trainer, task)
-        neurons = task.network.layers[facts.name].neurons
-        if flow is None or self._diagnostics is None or not isinstance(neurons, SpikingLayer):
+        if flow is None or self._diagnostics is None:
             return facts
-        threshold = neurons.neuron.threshold.detach()
-        surrogate = neurons.surrogate
-        wider = None
-        if isinstance(surrogate, Surrogate) and not facts.true_derivative:
-            valid = torch.arange(len(flow.membrane[facts.name]), device=threshold.device)
-            inside = valid[:, None] < flow.lengths_B.to(threshold.device)
-            distance = (flow.membrane[facts.name] - threshold).abs()[inside]
-            wider = slope_for_reach(surrogate, distance)
         if trainer.global_step == 0 and facts.silent == 1 and not facts.behind_silence:
-            free: Tensor = free_membrane(task, self._diagnostics.batch(trainer), facts.name)
-            gain = gain_for_fluctuations(free, threshold, self._init_xi)
+            batch = self._diagnostics.batch(trainer)
+            gain = initial_gain(task, batch, facts.name, self._init_gain, self._init_xi)
             if gain is not None:
-                self._gains[facts.name] = float(f"{self._init_gain * gain:.3g}")
-        values = asdict(facts) | {"wider_slope": wider, "gain": self._gains.get(facts.name)}
-        return LayerFacts(**values)
+                self._gains[facts.name] = gain
+        return replace(with_slope(task, flow, facts), gain=self._gains.get(facts.name))
 
     def _is_new(self, said: Said, epoch: int) -> bool:
         return self._open(said, epoch) is None
 
-    def _open(self, said: Said, epoch: int) -> Finding | None:
+    def _open(self, said: Said, epoch: int, gap: int = 1) -> Finding | None:
+        """The finding that goes on, if it was there ``gap`` epochs ago or later."""
         for finding in self.findings:
             same = (finding.layer, finding.kind) == (said.layer, said.kind)
-            if same and finding.last_epoch >= epoch - 1:
+            if same and finding.last_epoch >= epoch - gap:
                 return finding
         return None
 
-    def _tell(self, trainer: pl.Trainer, said: Said, when: str) -> None:
+    def _tell(self, trainer: pl.Trainer, said: Said, when: str, gap: int = 1) -> None:
         epoch = trainer.current_epoch
-        finding = self._open(said, epoch)
+        finding = self._open(said, epoch, gap)
         if finding is not None:
             finding.last_epoch = epoch
             return
@@ -202,24 +153,3 @@ class Health(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.findings = [Finding(**finding) for finding in state_dict["findings"]]
         self._gains = dict(state_dict["gains"])
-
-
-def _surrogate_facts(task: Task, name: str) -> dict[str, Any]:
-    """Whether the true derivative cuts the layer off, and the slope of its surrogate."""
-    layers = task.network.layers
-    names = list(layers)
-    behind = [layers[other].neurons for other in names[names.index(name) :]]
-    cut_off = any(
-        isinstance(neurons, SpikingLayer) and isinstance(neurons.surrogate, NoSurrogate)
-        for neurons in behind
-    )
-    own = layers[name].neurons
-    slope = _number(own.surrogate, "slope") if isinstance(own, SpikingLayer) else None
-    return {"true_derivative": cut_off, "slope": slope}
-
-
-def _number(surrogate: Any, name: str) -> float | None:
-    """A parameter of a surrogate, the mean over neurons; None where it has none."""
-    if not isinstance(surrogate, Surrogate) or not surrogate.has(name):
-        return None
-    return float(torch.as_tensor(getattr(surrogate, name)).detach().mean())

@@ -1,7 +1,18 @@
 """What is measured of a network; ``torchmetrics`` metrics, so that they add up over ranks."""
 
 from surrolab.probes.gradients import GradientNorms
+from surrolab.probes.intervals import SpikeIntervals
+from surrolab.probes.membrane import MembraneDistribution
 from surrolab.probes.spikes import SpikeStatistics
+from surrolab.probes.synops import SynapticOperations, static_metrics
 from surrolab.probes.window import WindowFraction
 
-__all__ = ["GradientNorms", "SpikeStatistics", "WindowFraction"]
+__all__ = [
+    "GradientNorms",
+    "MembraneDistribution",
+    "SpikeIntervals",
+    "SpikeStatistics",
+    "SynapticOperations",
+    "WindowFraction",
+    "static_metrics",
+]

@@ -12,7 +12,8 @@ class SpikeStatistics(Metric):
 
     ``compute`` gives ``rate`` (spikes per neuron and step), ``silent_fraction`` (neurons without a
     spike in any sample of the pass) and ``saturated_fraction`` (neurons with a spike in at least
-    95 % of the steps). Counts are summed over batches and ranks.
+    95 % of the steps). Counts are summed over batches and ranks. ``batch_count`` is that of the
+    last batch alone, int64 of the layer's shape, for others that need it too.
 
     Args:
         shape: shape of the layer, without time and batch.
@@ -26,6 +27,7 @@ class SpikeStatistics(Metric):
         super().__init__()
         self.add_state("count", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("steps", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.batch_count = torch.zeros(shape, dtype=torch.int64)
 
     def update(self, spk_TBN: Tensor, lengths_B: Tensor) -> None:
         """Count the spikes of a batch; steps beyond a sample's length do not count."""
@@ -35,7 +37,8 @@ class SpikeStatistics(Metric):
             valid = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
             spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
         # A batch's counts are exact in float32, the pass's need integers.
-        self.count += spk_TBN.sum((0, 1), dtype=torch.float32).long()
+        self.batch_count = spk_TBN.sum((0, 1), dtype=torch.float32).long()
+        self.count += self.batch_count
         self.steps += total
 
     def compute(self) -> dict[str, Tensor]:

@@ -105,7 +105,16 @@ def build_parts(config: dict[str, Any]) -> Parts:
             f"model.norm={config['model']['norm']}"
         )
     labelled = data.target == "class"
-    task = Task(network, encoder, objective, optimizer, data.classes, data.is_sequence, labelled)
+    task = Task(
+        network,
+        encoder,
+        objective,
+        optimizer,
+        data.classes,
+        data.is_sequence,
+        labelled,
+        diagnostics.synops,
+    )
     with blame("encoding", config["encoding"]), torch.no_grad():
         # An encoding that these data cannot have is refused now, not in the first epoch.
         one = torch.zeros(*((steps, 1) if data.is_sequence else (1,)), *data.sample_shape)

@@ -106,8 +106,10 @@ class RunDirectory:
         return directory
 
     @staticmethod
-    def existing(path: Path) -> "RunDirectory":
+    def existing(path: Path, option: str = "resume", writable: bool = True) -> "RunDirectory":
         """The directory of a run that is there already.
+
+        ``option`` is what messages name.
 
         Raises:
             UserError: it is not there, or is not a run's.
@@ -115,15 +117,17 @@ class RunDirectory:
         try:
             directory = RunDirectory(path.resolve())
             if not path.is_dir():
-                raise UserError(f"resume: {path} is no directory; allowed: the directory of a run")
+                raise UserError(
+                    f"{option}: {path} is no directory; allowed: the directory of a run"
+                )
             if not directory.config.is_file():
                 raise UserError(
-                    f"resume: {path} has no config.yaml; allowed: the directory of a run"
+                    f"{option}: {path} has no config.yaml; allowed: the directory of a run"
                 )
         except (OSError, RuntimeError) as error:
-            raise UserError(f"resume: {path} cannot be read ({_first(error)})") from error
-        if not os.access(directory.path, os.W_OK):
-            raise UserError(f"resume: {path} cannot be written; allowed: a directory that can")
+            raise UserError(f"{option}: {path} cannot be read ({_first(error)})") from error
+        if writable and not os.access(directory.path, os.W_OK):
+            raise UserError(f"{option}: {path} cannot be written; allowed: a directory that can")
         return directory
 
     def write_config(

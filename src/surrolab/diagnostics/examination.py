@@ -1,0 +1,132 @@
+"""What is known of each layer of a task, from its probe batch: the facts behind the findings."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrolab.data import Batch
+from surrolab.diagnostics.findings import Growth, LayerFacts
+from surrolab.diagnostics.flow import Flow, free_membrane
+from surrolab.diagnostics.remedies import gain_for_fluctuations, slope_for_reach
+from surrolab.neurons import SpikingLayer
+from surrolab.probes.spikes import SATURATED
+from surrolab.surrogates import NoSurrogate, Surrogate
+from surrolab.task import Task
+
+
+def probe_facts(task: Task, flow: Flow) -> list[LayerFacts]:
+    """Each layer, from the input side, as the probe batch shows it; without the remedies' numbers.
+
+    Silent and saturated refer to the probe batch alone.
+    """
+    found = []
+    silent_before = False
+    layers = dict(task.network.named_layers())
+    for name in flow.layers:
+        silent = saturated = None
+        neurons = layers[name].neurons
+        if name in flow.hidden:
+            rate_N = flow.hidden[name][_valid(flow)].mean(0)
+            silent = float((rate_N == 0).double().mean())
+            saturated = float((rate_N >= SATURATED).double().mean())
+        window = None
+        if isinstance(neurons, SpikingLayer) and isinstance(neurons.surrogate, Surrogate):
+            reached = distance(task, flow, name) <= torch.as_tensor(neurons.surrogate.window)
+            window = float(reached.double().mean())
+        trained = layers[name].synapse.weight.requires_grad
+        found.append(
+            LayerFacts(
+                name=name,
+                silent=silent,
+                saturated=saturated,
+                gradient=flow.largest[name] if trained else None,
+                window=window,
+                behind_silence=silent_before,
+                **surrogate_facts(task, name),
+            )
+        )
+        silent_before = silent_before or silent == 1
+    return found
+
+
+def with_slope(task: Task, flow: Flow, facts: LayerFacts) -> LayerFacts:
+    """The same with the slope at which a tenth of the neuron-steps lies inside the window."""
+    neurons = dict(task.network.named_layers())[facts.name].neurons
+    if not isinstance(neurons, SpikingLayer) or facts.true_derivative:
+        return facts
+    if not isinstance(neurons.surrogate, Surrogate):
+        return facts
+    slope = slope_for_reach(neurons.surrogate, distance(task, flow, facts.name))
+    return replace(facts, wider_slope=slope)
+
+
+def initial_gain(
+    task: Task, batch: Batch, name: str, init_gain: float, init_xi: float
+) -> float | None:
+    """``model.init_gain`` at which an untrained layer has fluctuation-driven weights.
+
+    Args:
+        task: before its first step.
+        batch: the probe batch.
+        name: of a layer that spikes.
+        init_gain: the present one.
+        init_xi: threshold in standard deviations of the membrane.
+    """
+    free: Tensor = free_membrane(task, batch, name)
+    threshold = dict(task.network.named_layers())[name].neurons.neuron.threshold.detach()
+    gain = gain_for_fluctuations(free, threshold, init_xi)
+    return None if gain is None else float(f"{init_gain * gain:.3g}")
+
+
+def growth(task: Task, flow: Flow) -> Growth:
+    """How the gradient changes on its way back, with what there is to change about it."""
+    spiking = [
+        layer.neurons
+        for _, layer in task.network.named_layers()
+        if isinstance(layer.neurons, SpikingLayer)
+    ]
+    return Growth(
+        per_step=flow.growth_per_step(),
+        per_layer=flow.growth_per_layer(),
+        steps=flow.norm_LT.shape[1],
+        layers=len(flow.hidden),
+        scale=number(spiking[0].surrogate, "scale") if spiking else None,
+        detach_reset=all(layer.detach_reset for layer in spiking),
+        recurrent=any(hasattr(layer.neuron, "recurrent") for layer in spiking),
+    )
+
+
+def surrogate_facts(task: Task, name: str) -> dict[str, Any]:
+    """Whether the true derivative cuts the layer off, and the slope of its surrogate."""
+    layers = dict(task.network.named_layers())
+    names = list(layers)
+    behind = [layers[other].neurons for other in names[names.index(name) :]]
+    cut_off = any(
+        isinstance(neurons, SpikingLayer) and isinstance(neurons.surrogate, NoSurrogate)
+        for neurons in behind
+    )
+    own = layers[name].neurons
+    slope = number(own.surrogate, "slope") if isinstance(own, SpikingLayer) else None
+    return {"true_derivative": cut_off, "slope": slope}
+
+
+def number(surrogate: Any, name: str) -> float | None:
+    """A parameter of a surrogate, the mean over neurons; None where it has none."""
+    if not isinstance(surrogate, Surrogate) or not surrogate.has(name):
+        return None
+    return float(torch.as_tensor(getattr(surrogate, name)).detach().mean())
+
+
+def distance(task: Task, flow: Flow, name: str) -> Tensor:
+    """``|U - theta|`` of a layer's valid neuron-steps, ``[steps, N...]``."""
+    threshold = dict(task.network.named_layers())[name].neurons.neuron.threshold.detach()
+    distance_TBN: Tensor = (flow.membrane[name] - threshold).abs()
+    return distance_TBN[_valid(flow)]
+
+
+def _valid(flow: Flow) -> Tensor:
+    """``[T, B]``: steps within a sample's length."""
+    steps = torch.arange(flow.norm_LT.shape[1], device=flow.lengths_B.device)
+    return steps[:, None] < flow.lengths_B
