@@ -117,8 +117,9 @@ def measure(
 
     closed = None
     if loop:
-        # The control is smooth in any case: by the surrogate itself where it can be.
-        control = None if _refusal(smooth_steps, problem, None) is None else noise
+        # Of fixed width: a network smoothed as narrowly as a steep surrogate has gradients so large
+        # that the control would say nothing.
+        control = noise
         plane = random_plane(problem, names, seed)
         closed = closed_loop(
             problem, plane, radius, control, points, shifts, seed, detach_reset=detach_reset

@@ -109,8 +109,7 @@ def _circulation(alignment: Alignment) -> str:
     if loop.verdict == "not a gradient field":
         return (
             f"Its integral around a closed loop is not zero ({size}, beyond the quadrature's "
-            "error): there is no loss of which it is the gradient, here as for most deep spiking "
-            "networks."
+            "error): there is no loss of which it is the gradient."
         )
     if loop.verdict == "quadrature failed":
         return "The closed-loop test failed: its control, a true gradient, did not come out zero."
