@@ -190,8 +190,8 @@ throughout. "Steeper is more faithful and reaches less" therefore holds only to 
 best slope, where the surrogate is wider than the reference; to its right a steeper surrogate loses
 both. At its best slope every shape does about as well as any other: the width matters, the shape
 hardly does. With the expected gradient under escape noise, which knows nothing of any smoothed
-network, it is the same, at slopes a little lower still. Narrow shapes with compact support (triangle, boxcar) fall first, heavy tails
-(fast_sigmoid) last.
+network, it is the same, at slopes a little lower still. Narrow shapes with compact support
+(triangle, boxcar) fall first, heavy tails (fast_sigmoid) last.
 
 This is before training, for networks whose layers all fire. A network that is silent is another
 case: there reach is all, and a heavy tail the only gradient there is.
