@@ -54,8 +54,10 @@ def _check_value(text: str, multirun: bool) -> None:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
+        name, _, given = text.partition("=")
+        form = f"'{name}=\"{given}\"', in quotes" if set(given) & set("()*") else "key=value"
         raise UserError(
-            f"{text}: cannot be read ({one_line(error).split(' See ')[0]}); allowed: key=value"
+            f"{text}: cannot be read ({one_line(error).split(' See ')[0]}); allowed: {form}"
         ) from error
     key: str = override.key_or_group
     if override.is_sweep_override() and not multirun:
@@ -70,10 +72,10 @@ def _check_value(text: str, multirun: bool) -> None:
         names = _option_names(key)
         nothing = key in OPTIONAL_GROUPS and value is None
         if not nothing and (not isinstance(value, str) or value not in names):
-            raise UserError(
-                f"{key}={value}: no such option; {suggestion(str(value), names)}allowed: "
-                f"{', '.join(names)}"
-            )
+            hint = suggestion(str(value), names)
+            if key in GROUPS["surrogate"] and not isinstance(value, str):
+                hint = f"its value is surrogate.{key}; "
+            raise UserError(f"{key}={value}: no such option; {hint}allowed: {', '.join(names)}")
     if key == "name":
         # Checked here already: Hydra makes a directory of this name before anything else runs.
         try:
@@ -116,6 +118,10 @@ def _option_names(group: str) -> list[str]:
 def _unknown_key(full_key: str, words: list[str]) -> UserError:
     parent, _, key = full_key.rpartition(".")
     node = OmegaConf.select(_chosen(words), parent) if parent else None
+    if parent == "layer_surrogates":
+        return UserError(
+            f"{full_key}: not with a dot; allowed: 'layer_surrogates={{{key}: triangle}}'"
+        )
     if not isinstance(node, DictConfig):
         return UserError(f"{full_key}: no such option; `train.py --help` lists them")
     allowed = [str(name) for name in node if name != "_target_"]

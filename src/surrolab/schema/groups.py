@@ -5,6 +5,8 @@ A key means the same in every option of its group; which keys an option has is s
 other.
 """
 
+from typing import Any
+
 from surrolab.schema.keys import (
     Key,
     RefusedError,
@@ -34,6 +36,13 @@ def _is_formula(words: str) -> bool:
     except ExpressionError as error:
         raise RefusedError(str(error)) from None
     return True
+
+
+def _draws(value: Any) -> int:
+    draws: int = integer(at_least=0).convert(value)
+    if draws and (draws < 32 or draws % 16):
+        raise ValueError
+    return draws
 
 
 TOP: dict[str, Key] = {
@@ -207,7 +216,7 @@ GROUPS: dict[str, dict[str, Key]] = {
         "activity": flag(),
         "synops": flag(),
         "alignment": flag(),
-        "alignment_draws": integer(at_least=0),
+        "alignment_draws": Key("0, or a multiple of 16 from 32", _draws),
     },
 }
 
