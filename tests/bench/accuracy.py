@@ -87,7 +87,7 @@ def picture(results: dict[str, list[dict[str, float]]], path: Path) -> None:
         accuracy = mean(result["metrics"]["test/accuracy"] for result in results[name])
         axis.fill_between(x, h / h.max() if h.max() > 0 else h, alpha=0.3, color="tab:blue")
         axis.plot([-1.5, 0, 0, 1.5], [0, 0, 1, 1], color="black", linewidth=0.8)
-        axis.set_title(f"{name}: {accuracy:.1%}", fontsize=10)
+        axis.set_title(f"{name}: {accuracy:.1%}", fontsize=8)
         axis.set_yticks([])
         axis.set_ylim(0, 1.15)
     figure.supxlabel("membrane potential minus threshold", fontsize=9)
