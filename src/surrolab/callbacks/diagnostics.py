@@ -26,8 +26,8 @@ class DiagnosticsSettings:
     """What is looked at, how often, and on how many samples.
 
     Args:
-        every_epochs: looks are made before the first step, after every so many epochs, and after
-            the last.
+        every_epochs: looks are made before the first step, after every so many epochs, and at the
+            end of training.
         samples: of the probe batch, the first of the validation set.
         gradients: where the gradient goes, by time and depth.
         activity: distribution of the membrane potential, and interspike intervals.
@@ -60,9 +60,12 @@ class DiagnosticsSettings:
 class Diagnostics(pl.Callback):
     """Looks at a fixed probe batch now and then; on the first process only.
 
-    The numbers go into the epoch's row of ``metrics.csv`` and to the loggers, the arrays to
-    ``records/diagnostics-epoch<NNNN>.npz``, epoch 0 being the network before its first step:
-    ``layers`` (names) and ``gradient_norm`` ``[layers, T]``; ``spiking`` (names),
+    Every so many epochs the numbers go into the epoch's row of ``metrics.csv`` and to the loggers.
+    The look before the first step (epoch 0) and one at the end of another epoch leave a record
+    only: a row is an epoch's, and the rows of a run that goes on later are those of one that went
+    on at once. ``records/diagnostics-epoch<NNNN>.npz`` holds the numbers, ``metrics`` (names) and
+    ``values``, and the arrays ``layers`` (names) and ``gradient_norm`` ``[layers, T]``; ``spiking``
+    (names),
     ``membrane_edges`` ``[K + 1]`` and ``membrane_counts`` ``[spiking, K]`` of
     ``(U - theta) / theta``, what lies beyond the edges in the first and the last bin; ``windows``
     ``[spiking]``, the half width of the surrogate's window in the same unit; ``isi_counts``
@@ -78,6 +81,7 @@ class Diagnostics(pl.Callback):
         self.records = records
         self._batch: Batch | None = None
         self._seen: tuple[int, Flow] | None = None
+        self._ended = self._kept = 0  # epochs that have ended, and the one last written down
 
     def look(self, trainer: pl.Trainer, task: Task) -> Flow | None:
         """The flow of the gradient now; None where this is not the first process."""
@@ -106,18 +110,21 @@ class Diagnostics(pl.Callback):
             return
         self.batch(trainer)  # before the first pass, whose generators are seeded after this
         if trainer.global_step == 0:
-            self._log(trainer, self._diagnose(trainer, pl_module, 0))
+            self._diagnose(trainer, pl_module, 0)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Task)
-        epoch = trainer.current_epoch + 1
-        due = epoch % self.settings.every_epochs == 0 or epoch == trainer.max_epochs
+        self._ended = trainer.current_epoch + 1
+        due = self._ended % self.settings.every_epochs == 0
         if due and self.settings.looks and trainer.is_global_zero:
-            self._log(trainer, self._diagnose(trainer, pl_module, epoch))
+            values = self._diagnose(trainer, pl_module, self._ended)
+            for logger in trainer.loggers:
+                logger.log_metrics(values, trainer.global_step)
 
-    def _log(self, trainer: pl.Trainer, values: dict[str, float]) -> None:
-        for logger in trainer.loggers:
-            logger.log_metrics(values, trainer.global_step)
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Task)
+        if self._ended != self._kept and self.settings.looks and trainer.is_global_zero:
+            self._diagnose(trainer, pl_module, self._ended)
 
     def _diagnose(self, trainer: pl.Trainer, task: Task, epoch: int) -> dict[str, float]:
         flow = self.look(trainer, task)
@@ -130,6 +137,8 @@ class Diagnostics(pl.Callback):
             arrays |= distributions
         if self.settings.alignment:
             values |= self._alignment(trainer, task)
+        arrays |= {"metrics": list(values), "values": list(values.values())}
+        self._kept = epoch
         try:
             self.records.mkdir(exist_ok=True)
             with atomic(self.records / f"diagnostics-epoch{epoch:04}.npz", "wb") as file:

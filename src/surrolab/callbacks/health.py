@@ -14,7 +14,7 @@ from surrolab.diagnostics.examination import (
     surrogate_facts,
     with_slope,
 )
-from surrolab.diagnostics.findings import UNDERFLOW, LayerFacts, Said, of_growth, of_layer
+from surrolab.diagnostics.findings import LayerFacts, Said, is_dead, of_growth, of_layer
 from surrolab.diagnostics.flow import Flow
 from surrolab.task import Task
 
@@ -67,7 +67,7 @@ class Health(pl.Callback):
         if flow is None:
             return
         for facts in probe_facts(pl_module, flow):
-            if facts.gradient is not None and facts.gradient < UNDERFLOW:
+            if is_dead(facts):
                 for said in of_layer(self._with_numbers(trainer, pl_module, facts)):
                     if said.kind != "window":
                         self._tell(trainer, said, "before the first step")

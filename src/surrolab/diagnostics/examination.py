@@ -87,14 +87,17 @@ def growth(task: Task, flow: Flow) -> Growth:
         for _, layer in task.network.named_layers()
         if isinstance(layer.neurons, SpikingLayer)
     ]
+    surrogates = [layer.surrogate for layer in spiking]
+    alike = len({(type(one), number(one, "scale")) for one in surrogates}) == 1
     return Growth(
         per_step=flow.growth_per_step(),
         per_layer=flow.growth_per_layer(),
         steps=flow.norm_LT.shape[1],
         layers=len(flow.hidden),
-        scale=number(spiking[0].surrogate, "scale") if spiking else None,
-        detach_reset=all(layer.detach_reset for layer in spiking),
+        scale=number(surrogates[0], "scale") if alike else None,
+        detach_reset=all(layer.detach_reset or layer.reset == "none" for layer in spiking),
         recurrent=any(hasattr(layer.neuron, "recurrent") for layer in spiking),
+        decay=max((_decay(layer.neuron) for layer in spiking), default=None),
     )
 
 
@@ -124,6 +127,12 @@ def distance(task: Task, flow: Flow, name: str) -> Tensor:
     threshold = dict(task.network.named_layers())[name].neurons.neuron.threshold.detach()
     distance_TBN: Tensor = (flow.membrane[name] - threshold).abs()
     return distance_TBN[_valid(flow)]
+
+
+def _decay(neuron: Any) -> float:
+    """Of a neuron's slowest state per step, the mean over the layer."""
+    decays = [getattr(neuron, name) for name in ("alpha", "beta") if hasattr(neuron, name)]
+    return max(float(torch.as_tensor(decay).detach().mean()) for decay in decays)
 
 
 def _valid(flow: Flow) -> Tensor:

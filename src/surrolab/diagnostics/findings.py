@@ -1,13 +1,16 @@
 """What is wrong with a layer, in words, and which option to change by how much."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from surrolab.diagnostics.remedies import scale_for_depth, scale_for_time
 
 # Far below what any optimizer's update can feel, and above float32's smallest numbers.
 UNDERFLOW = 1e-30
 FEW_IN_WINDOW = 0.01
-# Over all steps or layers, the gradient grows or shrinks by more than this.
-MUCH = 1e4
+# Over all steps or layers, the gradient grows or shrinks by more than this many powers of ten.
+MUCH_10 = 4
 
 _BOUND = "a lower bound on activity (objective.lower_strength=100 objective.lower_rate=0.01)"
 
@@ -25,8 +28,9 @@ class LayerFacts:
         true_derivative: whether the layer has no surrogate (``surrogate=none``).
         slope: the present slope; None without one.
         wider_slope: at which a tenth of the neuron-steps lies inside the window.
-        gain: factor on the initial weights that fluctuation-driven initialisation would give.
-        behind_silence: whether a layer before it is silent.
+        gain: ``model.init_gain`` at which its weights are those of fluctuation-driven
+            initialisation.
+        behind_silence: whether a layer before it is silent, so that its weights wait for spikes.
     """
 
     name: str
@@ -50,9 +54,10 @@ class Growth:
         per_layer: factor per layer toward the input; None with one hidden layer.
         steps: number of time steps.
         layers: number of hidden layers.
-        scale: the surrogate's present scale; None without one.
-        detach_reset: whether the gradient through the reset is cut.
+        scale: the surrogates' present scale; None without one, or where layers differ.
+        detach_reset: whether the gradient through the reset is cut, or there is no reset.
         recurrent: whether there are recurrent weights.
+        decay: of the neurons' slowest state, per step.
     """
 
     per_step: dict[str, float]
@@ -62,6 +67,7 @@ class Growth:
     scale: float | None
     detach_reset: bool
     recurrent: bool
+    decay: float | None = None
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,13 @@ def of_layer(facts: LayerFacts) -> list[Said]:
     """What is wrong with one layer; nothing for a healthy one.
 
     That few neurons lie inside the window is a warning only, and a layer that is silent but has a
-    gradient is called silent and not dead: a heavy-tailed surrogate learns from silence.
+    gradient is called silent and not dead: a heavy-tailed surrogate learns from silence. Weights
+    behind a silent layer have no gradient because they have no input; that is no fault of theirs.
     """
     found = []
     name = facts.name
     silent = facts.silent == 1
-    dead = facts.gradient is not None and facts.gradient < UNDERFLOW
+    dead = is_dead(facts)
     if silent:
         what = f"{name} is completely silent: no neuron spikes"
         if dead:  # the remedies come with that finding
@@ -110,43 +117,52 @@ def of_layer(facts: LayerFacts) -> list[Said]:
                 "window",
                 f"{name}: only {facts.window:.2%} of the neuron-steps lie inside the surrogate's "
                 "window (a warning: heavy-tailed surrogates learn all the same); "
-                f"{_wider(facts) or 'a smaller surrogate.slope widens it'}",
+                f"{_wider(facts) or 'a wider surrogate reaches more'}",
             )
         )
     return found
 
 
+def is_dead(facts: LayerFacts) -> bool:
+    """Whether a layer's weights have input and yet no gradient."""
+    return facts.gradient is not None and facts.gradient < UNDERFLOW and not facts.behind_silence
+
+
 def of_growth(growth: Growth) -> list[Said]:
-    """What is wrong with the gradient's way back through time and layers."""
+    """What is wrong with the gradient's way back through time and layers.
+
+    Without recurrent weights and with the reset detached, a membrane hands on no more gradient than
+    it gets: what grows back in time is then what the loss and the surrogate let in, no explosion.
+    """
     found = []
-    for name, factor in growth.per_step.items():
-        if factor > 1 and factor**growth.steps > MUCH:
+    can_explode = growth.recurrent or not growth.detach_reset
+    for name, factor in growth.per_step.items() if can_explode else ():
+        if growth.steps * math.log10(factor) > MUCH_10:
             found.append(
                 Said(
                     name,
                     "exploding",
                     f"{name}: the gradient explodes back through time, by a factor of "
-                    f"{factor:.3g} per step and {factor**growth.steps:.1e} over "
+                    f"{factor:.3g} per step and {_power(factor, growth.steps)} over "
                     f"{growth.steps} steps; {_calmer(growth, factor)}",
                 )
             )
-    depth = growth.per_layer
-    if depth is not None and depth > 0 and growth.layers > 1:
-        over_all = depth ** (growth.layers - 1)
-        if over_all > MUCH or over_all < 1 / MUCH:
-            kind = "exploding" if over_all > 1 else "vanishing"
-            remedy = "try fewer layers or model.init=fluctuation_driven"
-            if growth.scale is not None:
-                remedy = f"try surrogate.scale={growth.scale / depth:.3g}, which makes the factor 1"
-            found.append(
-                Said(
-                    "hidden1",
-                    kind,
-                    f"the gradient {'explodes' if over_all > 1 else 'vanishes'} from layer to "
-                    f"layer, by a factor of {depth:.3g} per layer and {over_all:.1e} on its way "
-                    f"to hidden1; {remedy}",
-                )
+    depth, steps = growth.per_layer, growth.layers - 1
+    # Zero is not vanishing but cut off, and said of the layer.
+    if depth and math.isfinite(depth) and steps * abs(math.log10(depth)) > MUCH_10:
+        kind, verb = ("exploding", "explodes") if depth > 1 else ("vanishing", "vanishes")
+        remedy = "try fewer layers or model.init=fluctuation_driven"
+        if growth.scale is not None:
+            scale = scale_for_depth(growth.scale, depth)
+            remedy = f"try surrogate.scale={scale:g}, which makes the factor 1"
+        found.append(
+            Said(
+                "hidden1",
+                kind,
+                f"the gradient {verb} from layer to layer, by a factor of {depth:.3g} per layer "
+                f"and {_power(depth, steps)} on its way to hidden1; {remedy}",
             )
+        )
     return found
 
 
@@ -182,11 +198,9 @@ def _no_gradient(facts: LayerFacts, silent: bool) -> str:
             f"{what}; surrogate=none is the true derivative, which is zero almost everywhere: "
             "try surrogate=fast_sigmoid"
         )
-    if name == "readout":
-        return f"{what}; the layers before it are silent, look there first"
     if silent:
         return f"{what}; {more_activity(facts)}"
-    wider = _wider(facts) or "try a smaller surrogate.slope"
+    wider = _wider(facts) or "try a wider surrogate"
     return f"{what}; {wider}, or a heavy-tailed surrogate (surrogate=fast_sigmoid), or {_BOUND}"
 
 
@@ -209,11 +223,20 @@ def _gain(facts: LayerFacts) -> str | None:
 
 
 def _calmer(growth: Growth, factor: float) -> str:
-    if not growth.detach_reset:
-        return "try neuron.detach_reset=true, or trainer.gradient_clip_val=1"
-    if growth.recurrent and growth.scale is not None:
-        return f"try surrogate.scale={growth.scale / factor:.3g}, or trainer.gradient_clip_val=1"
-    return "try trainer.gradient_clip_val=1, or a shorter neuron.tau"
+    way = "" if growth.detach_reset else "neuron.detach_reset=true, or "
+    if growth.recurrent:
+        scale = None
+        if growth.scale is not None and growth.decay is not None:
+            scale = scale_for_time(growth.scale, factor, growth.decay)
+        way = "model.init_gain below 1, or " if scale is None else f"surrogate.scale={scale:g}, or "
+    return f"try {way}trainer.gradient_clip_val=1"
+
+
+def _power(factor: float, times: int) -> str:
+    """``factor ** times`` in words, where it may be too large for a number."""
+    exponent = times * math.log10(factor)
+    whole = math.floor(exponent)
+    return f"{10 ** (exponent - whole):.1f}e{whole:+03d}"
 
 
 def worst(said: Sequence[Said]) -> Said | None:

@@ -1,11 +1,13 @@
 """Where the gradient goes: by time, by depth, and whether it arrives."""
 
+import contextlib
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from surrolab.data import Batch
 from surrolab.models import Network
@@ -22,7 +24,8 @@ class Flow:
 
     Attributes:
         layers: names, from the input side to the readout.
-        norm_LT: norm of dL/dU over samples and neurons, ``[layers, T]``.
+        norm_LT: norm of dL/dU over samples and neurons, ``[layers, T]``, float64; L is the mean
+            loss over the samples.
         nonzero: share of each layer's synaptic weights (recurrent ones included) that have a
             gradient other than zero.
         largest: largest absolute element of it.
@@ -45,16 +48,22 @@ class Flow:
         """Factor by which the norm of dL/dU changes per step back in time, by layer.
 
         ``exp`` of minus the slope of a straight line through ``log norm`` over time, by least
-        squares over the steps that have a gradient; above 1 the gradient explodes, below 1 it
-        vanishes. Where the loss looks at several steps, what it injects in each is part of it. A
-        layer with fewer than 5 such steps is left out.
+        squares; above 1 the gradient explodes, below 1 it vanishes. The norm is taken per valid
+        sample (divided by the root of their number in the step), steps in which it is zero or not
+        finite are left out, and so is a layer with fewer than 5 steps left. Where the loss looks at
+        several steps, what it injects in each is part of it: a gradient that is handed on
+        unchanged then grows in proportion to the steps behind it, a factor near 1, and one that
+        vanishes on its way shows as 1, because it is renewed.
         """
         found = {}
+        t_T = torch.arange(self.norm_LT.shape[1])
+        valid_T = (t_T[:, None] < self.lengths_B.cpu()).sum(1)
         for name, norm_T in zip(self.layers, self.norm_LT, strict=True):
-            steps = torch.nonzero(norm_T > 0).flatten()
+            per_sample_T = norm_T.double() / valid_T.sqrt()
+            steps = torch.nonzero((per_sample_T > 0) & per_sample_T.isfinite()).flatten()
             if len(steps) >= ENOUGH_STEPS:
                 t = steps.double() - steps.double().mean()
-                log = norm_T[steps].double().log()
+                log = per_sample_T[steps].log()
                 found[name] = math.exp(-float((t * log).sum() / t.square().sum()))
         return found
 
@@ -91,15 +100,13 @@ class Flow:
 def gradient_flow(task: Task, batch: Batch) -> Flow:
     """Run the probe batch forward and backward through a copy of the task's network.
 
-    The copy is in evaluation mode, the loss is that of training, activity regularisation
-    included. Weights, their gradients and all random generators stay as they are. Works inside of
-    validation, where gradients are switched off.
+    The copy normalises as in training, by the batch, but for ``SyncBatchNorm``, for which all
+    processes would have to run; nothing is dropped out. The loss is that of training, activity
+    regularisation included. Weights, their gradients and all random generators stay as they are.
+    Works inside of validation, where gradients are switched off.
     """
-    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)  # a random encoding is the same at every look
-        network: Network = copy.deepcopy(task.network).eval()
-        for parameter in network.parameters():
-            parameter.grad = None
+    with torch.inference_mode(False), torch.enable_grad(), _own_randomness(batch.x.device):
+        network = _as_in_training(task.network, len(batch.lengths))
         x_TBF, lengths_B = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
         output = network(x_TBF, record=True)
         loss = judge(task.objective, output.y, batch.y, lengths_B, output.hidden, task.classes).loss
@@ -113,13 +120,15 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
             gradient = record.gradient
             if gradient is None:
                 gradient = torch.zeros_like(record.membrane)
-            norms.append(torch.linalg.vector_norm(gradient.flatten(1), dim=1))
+            # In float64: squares of small gradients are none in float32.
+            wide = torch.float64
+            norms.append(torch.linalg.vector_norm(gradient.cpu().flatten(1), dim=1, dtype=wide))
             reached[name] = float((gradient != 0).flatten(2).any(0).any(0).double().mean())
             nonzero[name], largest[name] = _weights(network, name)
         hidden = {name: spk.detach() for name, spk in output.hidden.items()}
         return Flow(
             layers,
-            torch.stack(norms).float().cpu(),
+            torch.stack(norms),
             nonzero,
             largest,
             reached,
@@ -135,15 +144,35 @@ def free_membrane(task: Task, batch: Batch, name: str) -> Tensor:
     Without its own spikes a layer's membrane is linear in its weights and biases, so that it says
     what other weights would do.
     """
-    with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        network: Network = copy.deepcopy(task.network).eval()
+    with torch.inference_mode(False), torch.no_grad(), _own_randomness(batch.x.device):
+        network = _as_in_training(task.network, len(batch.lengths))
         neurons = network.layers[name].neurons
         assert isinstance(neurons, SpikingLayer)
         neurons.fire = torch.zeros_like
         x_TBF, _ = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
         membrane: Tensor = network(x_TBF, record=True).records[name].membrane
         return membrane
+
+
+@contextlib.contextmanager
+def _own_randomness(device: torch.device) -> Iterator[None]:
+    """The same random numbers at every look, and the generators afterwards as they were."""
+    accelerators = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(accelerators):
+        torch.manual_seed(0)
+        yield
+
+
+def _as_in_training(network: Network, samples: int) -> Network:
+    """A copy without gradients that normalises by the batch, where there is more than a sample."""
+    found: Network = copy.deepcopy(network).eval()
+    for parameter in found.parameters():
+        parameter.grad = None
+    if samples > 1 and not any(isinstance(m, nn.SyncBatchNorm) for m in found.modules()):
+        for _, layer in found.named_layers():
+            if layer.norm is not None:
+                layer.norm.train()
+    return found
 
 
 def _weights(network: Network, name: str) -> tuple[float, float]:

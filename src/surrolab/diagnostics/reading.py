@@ -33,12 +33,19 @@ def read(
 
 
 def _arrival(flow: Flow, layers: Sequence[LayerFacts]) -> str:
-    dead = [facts.name for facts in layers if facts.gradient is not None and facts.gradient == 0]
-    if len(dead) == len(layers):
+    trained = [facts for facts in layers if facts.gradient is not None]
+    if not any(facts.gradient for facts in trained):
         return "No gradient arrives at any weight: nothing can be learned from here."
+    dead = [facts.name for facts in trained if facts.gradient == 0 and not facts.behind_silence]
     if dead:
         return f"No gradient arrives at the weights of {_list(dead)}: they do not move."
-    few = [(name, flow.nonzero[name]) for name in flow.layers if flow.nonzero[name] < 0.5]
+    waiting = [facts.name for facts in trained if facts.gradient == 0]
+    if waiting:
+        return (
+            f"The weights of {_list(waiting)} have no gradient yet, because a layer before is "
+            "silent."
+        )
+    few = [(f.name, flow.nonzero[f.name]) for f in trained if flow.nonzero[f.name] < 0.5]
     if few:
         shares = _list([f"{name} ({share:.0%})" for name, share in few])
         return f"A gradient arrives at every layer, but only at a part of the weights of {shares}."

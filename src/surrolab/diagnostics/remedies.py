@@ -81,6 +81,27 @@ def scale_for_depth(scale: float, growth_per_layer: float) -> float:
     return float(f"{scale / growth_per_layer:.3g}")
 
 
+def scale_for_time(scale: float, growth_per_step: float, decay: float) -> float | None:
+    """The surrogate's scale at which a recurrent layer's gradient keeps its size back in time.
+
+    Where recurrent weights are as good as random, what they hand back, proportional to the scale,
+    and what the membrane's decay hands back add up in squares:
+    ``growth^2 = decay^2 + (scale * c)^2``. An estimate: what the loss lets in counts as growth too.
+
+    Args:
+        scale: the present one.
+        growth_per_step: factor on the norm of dL/dU per step back, above 1.
+        decay: of the neurons' slowest state, per step.
+
+    Returns:
+        To three digits; None where the state does not decay.
+    """
+    if not decay < 1:
+        return None
+    share = (1 - decay**2) / (growth_per_step**2 - decay**2)
+    return float(f"{scale * math.sqrt(share):.3g}")
+
+
 def _quantile(values: Tensor, share: float) -> float:
     flat = values.detach().flatten().double()
     rank = max(1, math.ceil(share * flat.numel()))

@@ -44,13 +44,13 @@ class MembraneDistribution(Metric):
 
     def update(self, mem_TBN: Tensor, threshold: Tensor, lengths_B: Tensor) -> None:
         """Count a batch; ``threshold`` broadcasts over ``[B, N]``."""
-        x_TBN = mem_TBN.detach().float() / threshold.detach().float() - 1
+        x_TBN = (mem_TBN.detach().float() / threshold.detach().float()).sub_(1)
         if int(lengths_B.min()) < len(x_TBN):
             x_TBN = x_TBN[torch.arange(len(x_TBN), device=x_TBN.device)[:, None] < lengths_B]
         # From the threshold outwards: it is an edge to the bit.
-        bins = (x_TBN * (BINS / (2 * LIMIT))).floor().clamp(-BINS // 2, BINS // 2 - 1)
-        bins = bins.nan_to_num(nan=BINS // 2 - 1).long() + BINS // 2
-        self.counts += torch.bincount(bins.flatten(), minlength=BINS)
+        bins = (x_TBN * (BINS / (2 * LIMIT))).floor_().clamp_(-BINS // 2, BINS // 2 - 1)
+        bins = bins.nan_to_num_(nan=BINS // 2 - 1).add_(BINS // 2)
+        self.counts += torch.bincount(bins.flatten().long(), minlength=BINS)
         var, mean = torch.var_mean(x_TBN, correction=0)
         number = torch.full_like(mean, x_TBN.numel())
         here = torch.stack([number, mean, var * number])

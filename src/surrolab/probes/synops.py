@@ -94,7 +94,7 @@ class SynapticOperations(Metric):
             recurrent = getattr(layer.neurons.neuron, "recurrent", None)
             if isinstance(layer.neurons, SpikingLayer):
                 spk_TBN = output.y if name == "readout" else output.hidden[name]
-                fired = _masked(spk_TBN != 0, lengths_B) if name == "readout" else spikes[name]
+                fired = _valid(spk_TBN != 0, lengths_B) if name == "readout" else spikes[name]
                 self.active += fired.sum()
                 self.activations += steps * spk_TBN[0, 0].numel()
                 if recurrent is not None:
@@ -109,7 +109,9 @@ class SynapticOperations(Metric):
         if output.records:
             self.recorded += len(lengths_B)
             for record in output.records.values():
-                self.updates += _updates(record.membrane, lengths_B)
+                mem_TBN = record.membrane
+                changed = _valid(mem_TBN[1:] != mem_TBN[:-1], lengths_B - 1)
+                self.updates += torch.count_nonzero(changed) + mem_TBN[0].numel()
 
     def compute(self) -> dict[str, Tensor]:
         samples = self.samples.cpu().double()
@@ -143,11 +145,11 @@ class SynapticOperations(Metric):
         if constant:
             lengths = lengths_B.view(-1, *[1] * (x.ndim - 2))
             return ((x[0] != 0) * lengths).sum(0)
-        return _masked(x != 0, lengths_B)
+        return torch.count_nonzero(_valid(x != 0, lengths_B), dim=(0, 1))
 
     def _fan(self, name: str, synapse: nn.Linear | nn.Conv2d, like: Tensor) -> tuple[Tensor, int]:
         if name not in self._fans:
-            effective = fan_out(synapse, like.shape, (synapse.weight.detach() != 0).cpu())
+            effective = fan_out(synapse, like.shape, synapse.weight.detach().cpu())
             dense = fan_out(synapse, like.shape, torch.ones(synapse.weight.shape))
             self._fans[name] = effective.to(like.device), int(dense.sum())
         return self._fans[name]
@@ -161,9 +163,9 @@ def fan_out(synapse: nn.Linear | nn.Conv2d, shape: tuple[int, ...], weight: Tens
         shape: of one input, without time and batch.
         weight: of the synapse's shape, not zero where there is a weight.
     """
-    weight = (weight != 0).double()
     if isinstance(synapse, nn.Linear):
-        return weight.sum(0).long().view(shape)
+        return torch.count_nonzero(weight, dim=0).view(shape)
+    weight = (weight != 0).double()
     stride, padding, dilation = synapse.stride, synapse.padding, synapse.dilation
     zeros = torch.zeros(1, *shape, dtype=torch.float64)
     out = nn.functional.conv2d(zeros, weight, None, stride, padding, dilation, synapse.groups)
@@ -187,7 +189,7 @@ def static_metrics(network: Network) -> dict[str, Tensor]:
         weights.append(layer.synapse.weight)
         if hasattr(layer.neurons.neuron, "recurrent"):
             weights.append(layer.neurons.neuron.recurrent.weight)
-    zeros = sum(int((weight == 0).sum()) for weight in weights)
+    zeros = sum(weight.numel() - int(torch.count_nonzero(weight)) for weight in weights)
     tensors = [*network.parameters(), *network.buffers()]
     return {
         "connection_sparsity": torch.tensor(
@@ -199,14 +201,9 @@ def static_metrics(network: Network) -> dict[str, Tensor]:
     }
 
 
-def _masked(counted_TBN: Tensor, lengths_B: Tensor) -> Tensor:
-    """Sum over samples and their valid steps."""
-    if int(lengths_B.min()) < len(counted_TBN):
-        valid_TB = torch.arange(len(counted_TBN), device=lengths_B.device)[:, None] < lengths_B
-        counted_TBN = counted_TBN & valid_TB.view(*valid_TB.shape, *[1] * (counted_TBN.ndim - 2))
-    return counted_TBN.sum((0, 1))
-
-
-def _updates(mem_TBN: Tensor, lengths_B: Tensor) -> Tensor:
-    changed = _masked(mem_TBN[1:] != mem_TBN[:-1], lengths_B - 1).sum()
-    return changed + mem_TBN[0].numel()
+def _valid(given_TBN: Tensor, lengths_B: Tensor) -> Tensor:
+    """The same, false beyond a sample's length."""
+    if int(lengths_B.min()) >= len(given_TBN):
+        return given_TBN
+    valid_TB = torch.arange(len(given_TBN), device=lengths_B.device)[:, None] < lengths_B
+    return given_TBN & valid_TB.view(*valid_TB.shape, *[1] * (given_TBN.ndim - 2))

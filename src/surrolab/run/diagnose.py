@@ -51,9 +51,10 @@ def diagnose_run(
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     config, parts = load_run(directory, checkpoint)
     with threads(config["threads"]), memory_limits():
+        batch = probe_batch(parts.data, samples)
         found = diagnose(
             parts.task,
-            probe_batch(parts.data, samples),
+            batch,
             init_gain=config["model"]["init_gain"] if checkpoint == "initial" else None,
             init_xi=config["model"]["init_xi"],
             draws=draws,
@@ -64,7 +65,7 @@ def diagnose_run(
     about: dict[str, Any] = {
         "run": str(directory.path),
         "checkpoint": checkpoint,
-        "samples": samples,
+        "samples": len(batch.lengths),
         "draws": draws,
         "reference_slope": reference_slope,
         "seed": seed,
