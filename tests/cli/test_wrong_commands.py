@@ -35,7 +35,7 @@ WRONG = {
     "slope.end=3": "this slope has no settings",
     "slope=25": "slope=25: no such option; its value is surrogate.slope; allowed: adaptive",
     "layer_surrogates.hidden1=triangle": "allowed: 'layer_surrogates={hidden1: triangle}'",
-    "surrogate=formula surrogate.derivative=1/(1+abs(x))": "'surrogate.derivative=\"1/(1+abs(x))\"'",
+    "surrogate=formula surrogate.derivative=1/(1+x*x)": "'surrogate.derivative=\"1/(1+x*x)\"'",
     "diagnostics=ful": "did you mean 'full'",
     "diagnostics.alignment_draws=20": "diagnostics.alignment_draws: 20 is not allowed; allowed: 0",
     "diagnostics.every_epochs=0": "diagnostics.every_epochs: 0 is not allowed",

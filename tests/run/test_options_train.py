@@ -30,7 +30,7 @@ COMBINATIONS = [
     "trainer.precision=64-true surrogate=atan",
     "trainer.accumulate_grad_batches=3 trainer.gradient_clip_val=0.5",
     "optimizer.schedule=cosine optimizer.warmup_epochs=0.5 callbacks=early_stopping",
-    "debug=anomaly",
+    pytest.param("debug=anomaly", marks=pytest.mark.slow),
 ]
 
 

@@ -123,8 +123,10 @@ class SynapticOperations(Metric):
             "effective_macs": macs.sum(),
             "effective_acs": acs.sum(),
             "dense": self.dense.cpu() / samples,
-            "activation_sparsity": 1 - self.active.cpu().double() / self.activations.cpu(),
         }
+        if self.activations > 0:  # there is a layer that spikes
+            active = self.active.cpu().double()
+            found["activation_sparsity"] = 1 - active / self.activations.cpu()
         if self.recorded > 0:
             found["membrane_updates"] = self.updates.cpu().double() / self.recorded.cpu()
         for name, mac, ac in zip(self._layers, macs, acs, strict=True):

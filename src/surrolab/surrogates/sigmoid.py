@@ -33,4 +33,4 @@ class Sigmoid(Surrogate):
         return torch.sigmoid(u) * torch.sigmoid(-u)
 
     def shape_integral(self, u: Tensor) -> Tensor:
-        return torch.sigmoid(u) - 0.5
+        return 0.5 * torch.tanh(u / 2)
