@@ -6,6 +6,7 @@ reaches all.
 """
 
 import json
+import math
 import re
 
 import pytest
@@ -143,7 +144,13 @@ def test_without_diagnostics_remedies_have_no_numbers(here):
 def test_full_diagnostics_say_which_way_the_gradient_points(here):
     status, _, _ = here(
         *("diagnostics=full", "diagnostics.samples=4", "diagnostics.alignment_draws=32"),
-        *("model.hidden=[20,16]", "encoding.steps=12", "trainer.max_epochs=1", *FEW),
+        *(
+            "diagnostics.alignment_loop=true",
+            "model.hidden=[20,16]",
+            "encoding.steps=12",
+            "trainer.max_epochs=1",
+            *FEW,
+        ),
     )
     assert status == 0
     (row,) = [row for row in here.run.rows if row["epoch"]]
@@ -154,3 +161,17 @@ def test_full_diagnostics_say_which_way_the_gradient_points(here):
         assert float(row[f"alignment/{layer}/smoothed_fixed_norm_ratio"]) > 0
     # A few draws may not be enough for a cosine.
     assert float(row["alignment/readout/escape_fixed_norm_ratio"]) > 0
+
+
+@pytest.mark.slow
+def test_the_closed_loop_is_walked_while_training_where_asked_for(here):
+    status, _, _ = here(
+        *("diagnostics=full", "diagnostics.samples=4", "diagnostics.alignment_draws=0"),
+        *("diagnostics.alignment_loop=true", "model.hidden=[20]", "encoding.steps=8"),
+        *("trainer.max_epochs=1", *FEW),
+    )
+    assert status == 0
+    (row,) = [row for row in here.run.rows if row["epoch"]]
+    assert float(row["alignment/loop_error"]) > 0
+    assert math.isfinite(float(row["alignment/loop_integral"]))
+    assert not any(name.startswith("alignment/hidden1/escape") for name in row)

@@ -34,6 +34,7 @@ class DiagnosticsSettings:
         synops: synaptic operations per sample, over every validation pass and the test.
         alignment: which way the surrogate gradient points, see :mod:`surrolab.diagnostics`.
         alignment_draws: of the escape-noise references, a multiple of 16; 0 leaves them out.
+        alignment_loop: with alignment, the closed-loop test too.
     """
 
     every_epochs: int
@@ -43,6 +44,7 @@ class DiagnosticsSettings:
     synops: bool
     alignment: bool
     alignment_draws: int
+    alignment_loop: bool
 
     def __post_init__(self) -> None:
         if self.alignment_draws and (self.alignment_draws % 16 or self.alignment_draws < 32):
@@ -180,5 +182,9 @@ class Diagnostics(pl.Callback):
         with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
             problem = Problem.of(task, self.batch(trainer))
-            found = measure(problem, draws=self.settings.alignment_draws, loop=False)
+            found = measure(
+                problem,
+                draws=self.settings.alignment_draws,
+                loop=self.settings.alignment_loop,
+            )
         return scalars(found)

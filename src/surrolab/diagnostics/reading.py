@@ -11,7 +11,10 @@ REFERENCES = ("smoothed_fixed", "smoothed_matched", "escape_fixed", "escape_matc
 
 
 def scalars(alignment: Alignment) -> dict[str, float]:
-    """``alignment/<layer>/<reference>_cosine``, ``_signs`` and ``_norm_ratio``, where there are."""
+    """``alignment/<layer>/<reference>_cosine``, ``_signs`` and ``_norm_ratio``, where there are.
+
+    With the closed-loop test also ``alignment/loop_integral`` and ``alignment/loop_error``.
+    """
     found = {}
     for reference in REFERENCES:
         comparison: Comparison = getattr(alignment, reference)
@@ -20,6 +23,9 @@ def scalars(alignment: Alignment) -> dict[str, float]:
                 value = getattr(agreement, what)
                 if value is not None:
                     found[f"alignment/{layer}/{reference}_{what}"] = float(value)
+    if alignment.loop is not None:
+        found["alignment/loop_integral"] = alignment.loop.surrogate.integral
+        found["alignment/loop_error"] = alignment.loop.surrogate.error
     return found
 
 

@@ -18,8 +18,8 @@ class MembraneDistribution(Metric):
     ``counts``, int64 ``[BINS]``, in bins without their upper edge. What lies beyond the first or
     the last edge is counted in the first or the last bin, and what is not a number in the last.
     Counts and moments add up over batches and ranks; the moments are kept as means and squared
-    deviations (Chan, Golub & LeVeque 1983, doi:10.2307/2683386), for float32 would lose a small
-    spread around -1 in sums of squares.
+    deviations (Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115), for float32 would
+    lose a small spread around -1 in sums of squares.
 
     Args:
         kwargs: of ``torchmetrics.Metric``, such as ``sync_on_compute=False`` where one process

@@ -217,6 +217,7 @@ GROUPS: dict[str, dict[str, Key]] = {
         "synops": flag(),
         "alignment": flag(),
         "alignment_draws": Key("0, or a multiple of 16 from 32", _draws),
+        "alignment_loop": flag(),
     },
 }
 
