@@ -14,12 +14,13 @@ def draw_flow(norm_LT: np.ndarray, layers: Sequence[str]) -> Figure:
     """Heat map of the norm of dL/dU: layers from the readout (top) down to the input, over time.
 
     Args:
-        norm_LT: norms ``[layers, T]``; zeros are left white, which is where no gradient arrives.
+        norm_LT: norms ``[layers, T]``; zeros, where no gradient arrives, and what is not finite
+            are left white.
         layers: names, from the input side to the readout.
     """
     figure = Figure(figsize=(8, 1.2 + 0.45 * len(layers)), layout="constrained")
     axes = figure.subplots()
-    shown = np.ma.masked_less_equal(norm_LT, 0)
+    shown = np.ma.masked_where(~np.isfinite(norm_LT) | (norm_LT <= 0), norm_LT)
     if shown.count():
         low, high = float(shown.min()), float(shown.max())
         # Never more than twelve decades: what is smaller is as good as nothing.
