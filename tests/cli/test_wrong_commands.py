@@ -155,6 +155,7 @@ def test_started_once_per_process_by_another_launcher(program):
     assert "torchrun or srun" in one_line(process)
 
 
+@pytest.mark.slow
 def test_wandb_online_without_an_account(program):
     home = str(program.directory)  # where nobody has logged in
     process = program("logger.mode=online", "hydra.run.dir=run", HOME=home)

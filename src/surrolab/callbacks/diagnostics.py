@@ -13,6 +13,7 @@ from torch import Tensor
 from surrolab.data import Batch, DataModule
 from surrolab.diagnostics import Flow, Problem, gradient_flow, measure, probe_batch
 from surrolab.diagnostics.diagnosis import relative_window
+from surrolab.diagnostics.flow import own_randomness
 from surrolab.diagnostics.reading import scalars
 from surrolab.files import atomic
 from surrolab.probes import MembraneDistribution, SpikeIntervals
@@ -179,8 +180,7 @@ class Diagnostics(pl.Callback):
         return finite, arrays if flow.hidden else {}
 
     def _alignment(self, trainer: pl.Trainer, task: Task) -> dict[str, float]:
-        with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
-            torch.manual_seed(0)
+        with torch.inference_mode(False), torch.enable_grad(), own_randomness(task.device):
             problem = Problem.of(task, self.batch(trainer))
             found = measure(
                 problem,

@@ -10,7 +10,7 @@ from surrolab.data import Batch
 from surrolab.diagnostics.alignment import Alignment, measure
 from surrolab.diagnostics.examination import growth, initial_gain, probe_facts, with_slope
 from surrolab.diagnostics.findings import LayerFacts, Said, of_growth, of_layer
-from surrolab.diagnostics.flow import Flow, gradient_flow
+from surrolab.diagnostics.flow import Flow, gradient_flow, own_randomness
 from surrolab.diagnostics.problem import Problem
 from surrolab.diagnostics.reading import read
 from surrolab.diagnostics.references import reference_noise
@@ -89,8 +89,7 @@ def diagnose(
         layers.append(known)
     findings = [said for facts in layers for said in of_layer(facts)]
     findings += of_growth(growth(task, flow))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with own_randomness(batch.x.device):
         problem = Problem.of(task, batch)
     fixed = reference_noise(problem, reference_slope)
     alignment = measure(problem, fixed, draws=draws, seed=seed, loop=loop)

@@ -105,7 +105,7 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
     regularisation included. Weights, their gradients and all random generators stay as they are.
     Works inside of validation, where gradients are switched off.
     """
-    with torch.inference_mode(False), torch.enable_grad(), _own_randomness(batch.x.device):
+    with torch.inference_mode(False), torch.enable_grad(), own_randomness(batch.x.device):
         network = _as_in_training(task.network, len(batch.lengths))
         x_TBF, lengths_B = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
         output = network(x_TBF, record=True)
@@ -144,7 +144,7 @@ def free_membrane(task: Task, batch: Batch, name: str) -> Tensor:
     Without its own spikes a layer's membrane is linear in its weights and biases, so that it says
     what other weights would do.
     """
-    with torch.inference_mode(False), torch.no_grad(), _own_randomness(batch.x.device):
+    with torch.inference_mode(False), torch.no_grad(), own_randomness(batch.x.device):
         network = _as_in_training(task.network, len(batch.lengths))
         neurons = network.layers[name].neurons
         assert isinstance(neurons, SpikingLayer)
@@ -155,7 +155,7 @@ def free_membrane(task: Task, batch: Batch, name: str) -> Tensor:
 
 
 @contextlib.contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
+def own_randomness(device: torch.device) -> Iterator[None]:
     """The same random numbers at every look, and the generators afterwards as they were."""
     accelerators = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(accelerators):

@@ -178,6 +178,8 @@ class RunDirectory:
                 ):
                     for rest in folder.glob(f".{name.name}.*"):
                         rest.unlink(missing_ok=True)
+            for rest in self.records.glob(".*.npz.*"):
+                rest.unlink(missing_ok=True)
             yield
 
     def rewrite_config(self, config: dict[str, Any]) -> None:
