@@ -181,7 +181,8 @@ class Task(pl.LightningModule):
                 )
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        evaluation = self.evaluate(batch, record=batch_idx == 0)
+        record = batch_idx == 0 and self.test_metrics.synops is not None
+        evaluation = self.evaluate(batch, record)
         self.test_metrics.update(evaluation, batch.y, self.network)
 
     def on_train_epoch_start(self) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -29,11 +30,12 @@ CHECKOUT = Path(__file__).parents[2]
 LARGE = ["experiment=randman_zenke2021", "model.hidden=[512,512,512,512]", "data.batch_size=64"]
 
 
-def composed(*words: str) -> dict[str, object]:
+def composed(*words: str) -> dict[str, Any]:
     """The configuration that a command line gives."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_container(compose("train", [*words, "name=bench"]), resolve=True)
-    return validate(config)  # type: ignore[arg-type]
+        composition = compose("train", [*words, "name=bench"])
+    config: Any = OmegaConf.to_container(composition, resolve=True)
+    return validate(config)
 
 
 def seconds(what: Callable[[], object]) -> float:
@@ -87,7 +89,7 @@ def parts_of_a_run(repetitions: int) -> None:
     median = {name: statistics.median(values) for name, values in taken.items()}
     sizes = parts.data.split_sizes
     batches, passes = (-(-sizes[stage] // 64) for stage in ("train", "val"))
-    epochs = config["trainer"]["max_epochs"]  # type: ignore[index]
+    epochs = config["trainer"]["max_epochs"]
     looks = 1 + epochs // parts.diagnostics.every_epochs
     off = epochs * (batches * median["training step"] + passes * median["validation step, off"])
     more = median["validation step, on"] - median["validation step, off"]

@@ -259,7 +259,8 @@ def test_a_checkpoint_of_another_model_is_refused(saved, tmp_path, capsys):
     (other / "config.yaml").write_text(yaml.safe_dump(config))
     status, out, err = in_process(capsys, other, *QUICK)
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "is of another model than the run's config.yaml" in err
+    assert "is of another model: " in err
+    assert "in the run's config.yaml; allowed: the run's own checkpoint" in err
 
 
 TINY = (

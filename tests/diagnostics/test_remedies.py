@@ -123,12 +123,22 @@ def test_a_free_membrane_is_the_leaky_integral_of_the_current():
     with torch.no_grad():
         current = layer.synapse(batch.x.flatten(1))
     mem = torch.zeros_like(current)
-    for mem_BN in free_membrane(task, batch, "hidden1"):
+    for mem_BN in free_membrane(task, batch, "hidden1").unflatten(0, (-1, len(batch.y))):
         mem = layer.neurons.neuron.beta * mem + 20 * (current - layer.synapse.bias)
         mem = mem + layer.synapse.bias
         torch.testing.assert_close(mem_BN, mem, rtol=1e-4, atol=1e-4)
     assert (mem > 1).any()  # where it would have fired
     assert layer.neurons.fire is None
+
+
+def test_steps_beyond_a_samples_length_are_no_part_of_a_free_membrane():
+    task, batch = parts_of("experiment=randman_zenke2021", "data.samples_per_class=20")
+    whole = free_membrane(task, batch, "hidden1").unflatten(0, (-1, len(batch.y)))
+    lengths = torch.arange(1, len(batch.y) + 1)
+    cut = free_membrane(task, batch._replace(lengths=lengths), "hidden1")
+    kept = torch.arange(len(whole))[:, None] < lengths
+    assert kept.sum() < kept.numel()
+    assert torch.equal(cut, whole[kept])
 
 
 def test_the_gain_of_the_run_is_multiplied():

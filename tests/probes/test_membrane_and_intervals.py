@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from surrolab.probes import MembraneDistribution, SpikeIntervals
-from surrolab.probes.membrane import quantile
 
 
 def membranes(seed, steps=40, batch=6, shape=(3, 5), spread=1.0):
@@ -72,24 +71,6 @@ def test_what_is_not_finite_is_counted_and_shows():
     found = metric.compute()
     assert found["counts"][[0, 100, -1]].tolist() == [1, 1, 2]
     assert found["mean"].isnan()
-
-
-@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
-def test_quantiles_are_right_to_within_a_bin(share):
-    metric = MembraneDistribution()
-    every = torch.full((6,), 400)
-    metric.update(membranes(0, steps=400), torch.tensor(1.0), every)
-    values = relative(membranes(0, steps=400), torch.tensor(1.0), every)
-    found = quantile(metric.compute()["counts"], share)
-    assert found == pytest.approx(np.quantile(values, share), abs=0.01)
-
-
-def test_quantiles_of_a_single_bin():
-    counts = torch.zeros(200, dtype=torch.int64)
-    counts[80] = 7  # -1.00 to -0.95
-    assert [quantile(counts, share) for share in (0, 0.5, 1)] == pytest.approx(
-        [-5.0, -0.975, -0.95]
-    )
 
 
 def trains(*times, steps=20):

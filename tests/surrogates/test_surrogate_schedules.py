@@ -79,14 +79,13 @@ def test_what_is_out_of_range_is_refused(kind, options, line):
     assert str(error.value).startswith(line)
 
 
-@pytest.mark.parametrize("cls", SLOPED)
+@pytest.mark.parametrize("cls", [cls for cls in SLOPED if cls.__name__ != "Dspike"])
 @pytest.mark.parametrize("width", [1.0, 2.5])
 def test_adaptive_puts_the_edge_of_the_window_at_so_many_deviations(cls, width):
     """The derivative itself says where the window ends: where it falls below 1 % of its peak."""
     course = Adaptive(width, least=1e-3, most=1e3)
     surrogate = cls()
-    if not course.fits(surrogate):
-        pytest.skip(f"the window of {cls.__name__} does not go with its slope")
+    assert course.fits(surrogate)
     std = 0.37
     surrogate.slope = course.slope(surrogate, std)
     x = torch.linspace(0, 3 * width * std, 300_001, dtype=torch.float64)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from surrolab.data import Batch, DataModule
 from surrolab.diagnostics import Flow, Problem, gradient_flow, measure, probe_batch
-from surrolab.diagnostics.diagnosis import relative_window
+from surrolab.diagnostics.examination import membrane_distributions, relative_window
 from surrolab.diagnostics.flow import own_randomness
 from surrolab.diagnostics.reading import scalars
 from surrolab.files import atomic
@@ -153,31 +153,28 @@ class Diagnostics(pl.Callback):
     def _activity(self, task: Task, flow: Flow) -> tuple[dict[str, float], dict[str, Any]]:
         """Scalars, and arrays, of how the hidden layers fire."""
         values: dict[str, Tensor] = {}
-        counts, windows, isi, edges = [], [], [], None
-        layers = dict(task.network.hidden_layers())
-        for name, spk_TBN in flow.hidden.items():
-            neurons = layers[name].neurons
+        counts, isi = [], []
+        distributions = membrane_distributions(task, flow)
+        for name, distribution in distributions.items():
+            spk_TBN = flow.hidden[name]
             # This process alone: the others do not look.
             intervals = SpikeIntervals(len(spk_TBN), sync_on_compute=False).to(spk_TBN.device)
             intervals.update(spk_TBN, flow.lengths_B)
             values |= {f"spikes/{name}/{key}": v for key, v in intervals.compute().items()}
-            membranes = MembraneDistribution(sync_on_compute=False).to(spk_TBN.device)
-            membranes.update(flow.membrane[name], neurons.neuron.threshold, flow.lengths_B)
-            spread = membranes.compute()
+            isi.append(intervals.counts.cpu().numpy())
+            spread = distribution.compute()
             values |= {f"membrane/{name}/{key}": spread[key] for key in ("mean", "std")}
             counts.append(spread["counts"].numpy())
-            edges = membranes.edges.numpy()
-            isi.append(intervals.counts.cpu().numpy())
-            windows.append(relative_window(neurons))
+        if not distributions:
+            return {}, {}
         arrays = {
-            "spiking": list(flow.hidden),
-            "membrane_edges": edges,
+            "spiking": list(distributions),
+            "membrane_edges": MembraneDistribution().edges.numpy(),
             "membrane_counts": counts,
-            "windows": windows,
+            "windows": [relative_window(task, name) for name in distributions],
             "isi_counts": isi,
         }
-        finite = {name: float(v) for name, v in values.items() if torch.isfinite(v)}
-        return finite, arrays if flow.hidden else {}
+        return {name: float(v) for name, v in values.items() if torch.isfinite(v)}, arrays
 
     def _alignment(self, trainer: pl.Trainer, task: Task) -> dict[str, float]:
         with torch.inference_mode(False), torch.enable_grad(), own_randomness(task.device):

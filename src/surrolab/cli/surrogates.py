@@ -6,13 +6,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from surrolab import __version__
+from surrolab.cli.arguments import Parser, writing_to
 from surrolab.cli.explain import check_flags, explain
 from surrolab.errors import UserError
 from surrolab.files import atomic, write_text
@@ -32,11 +33,6 @@ _COLUMNS = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; allowed: --list, --output DIR and the overrides of train")
-
-
 def run_command(words: list[str]) -> int:
     """Draw or list every surrogate, the configuration's choice first; the exit status.
 
@@ -54,28 +50,22 @@ def run_command(words: list[str]) -> int:
     folder = Path(arguments.output)
     page, picture = folder / "surrogates.html", folder / "surrogates.png"
     command = shlex.join(["surrolab", "surrogates", *words])
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing_to(folder):
         write_text(page, gallery_page(portraits, command, __version__))
         with atomic(picture, "wb") as file:
             file.write(draw_gallery(portraits))
-    except OSError as error:
-        raise UserError(
-            f"--output: {folder} cannot be written ({error.strerror}); "
-            "allowed: a directory that can"
-        ) from error
     print(page)
     print(picture)
     return 0
 
 
 def _arguments(words: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
+        "--list, --output DIR and the overrides of train",
         prog="surrolab surrogates",
         description="Draw every surrogate derivative with its primitive, peak, area, window and "
         "source, as a page (surrogates.html) and a picture (surrogates.png).",
         epilog="for example: surrolab surrogates surrogate=triangle surrogate.slope=3",
-        allow_abbrev=False,
     )
     parser.add_argument("--list", action="store_true", help="print a table instead")
     parser.add_argument(

@@ -1,14 +1,20 @@
 """Everything that the instruments say of one network, on one probe batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from surrolab.data import Batch
 from surrolab.diagnostics.alignment import Alignment, measure
-from surrolab.diagnostics.examination import growth, initial_gain, probe_facts, with_slope
+from surrolab.diagnostics.examination import (
+    growth,
+    initial_gain,
+    membrane_distributions,
+    probe_facts,
+    relative_window,
+    with_slope,
+)
 from surrolab.diagnostics.findings import LayerFacts, Said, of_growth, of_layer
 from surrolab.diagnostics.flow import Flow, gradient_flow, own_randomness
 from surrolab.diagnostics.problem import Problem
@@ -85,7 +91,7 @@ def diagnose(
         known = with_slope(task, flow, facts)
         if init_gain is not None and facts.name in flow.hidden and not facts.behind_silence:
             gain = initial_gain(task, batch, facts.name, init_gain, init_xi)
-            known = LayerFacts(**{**vars(known), "gain": gain})
+            known = replace(known, gain=gain)
         layers.append(known)
     findings = [said for facts in layers for said in of_layer(facts)]
     findings += of_growth(growth(task, flow))
@@ -93,20 +99,9 @@ def diagnose(
         problem = Problem.of(task, batch)
     fixed = reference_noise(problem, reference_slope)
     alignment = measure(problem, fixed, draws=draws, seed=seed, loop=loop)
-    membranes, windows = {}, {}
-    edges = MembraneDistribution().edges
-    for name, layer in task.network.hidden_layers():
-        distribution = MembraneDistribution().to(flow.membrane[name].device)
-        distribution.update(flow.membrane[name], layer.neurons.neuron.threshold, flow.lengths_B)
-        membranes[name] = distribution.compute()["counts"]
-        windows[name] = relative_window(layer.neurons)
+    distributions = membrane_distributions(task, flow)
+    membranes = {name: one.compute()["counts"] for name, one in distributions.items()}
+    windows = {name: relative_window(task, name) for name in distributions}
     reading = read(flow, layers, alignment, findings)
+    edges = MembraneDistribution().edges
     return Diagnosis(flow, layers, alignment, edges, membranes, windows, findings, reading)
-
-
-def relative_window(neurons: Any) -> float:
-    """Half width of a surrogate's window in thresholds, the mean over neurons; 0 without one."""
-    window = getattr(neurons.surrogate, "window", 0.0)
-    with torch.no_grad():
-        relative: Tensor = torch.as_tensor(window) / neurons.neuron.threshold.detach()
-    return float(relative.mean())

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from surrolab.data import Batch
 from surrolab.diagnostics.findings import Growth, LayerFacts
-from surrolab.diagnostics.flow import Flow, free_membrane
+from surrolab.diagnostics.flow import Flow, free_membrane, valid_steps
 from surrolab.diagnostics.remedies import gain_for_fluctuations, slope_for_reach
 from surrolab.neurons import SpikingLayer
+from surrolab.probes import MembraneDistribution
 from surrolab.probes.spikes import SATURATED
 from surrolab.surrogates import NoSurrogate, Surrogate
 from surrolab.task import Task
@@ -28,7 +29,7 @@ def probe_facts(task: Task, flow: Flow) -> list[LayerFacts]:
         silent = saturated = None
         neurons = layers[name].neurons
         if name in flow.hidden:
-            rate_N = flow.hidden[name][_valid(flow)].mean(0)
+            rate_N = flow.hidden[name][valid_steps(flow.norm_LT.shape[1], flow.lengths_B)].mean(0)
             silent = float((rate_N == 0).double().mean())
             saturated = float((rate_N >= SATURATED).double().mean())
         window = None
@@ -126,16 +127,27 @@ def distance(task: Task, flow: Flow, name: str) -> Tensor:
     """``|U - theta|`` of a layer's valid neuron-steps, ``[steps, N...]``."""
     threshold = dict(task.network.named_layers())[name].neurons.neuron.threshold.detach()
     distance_TBN: Tensor = (flow.membrane[name] - threshold).abs()
-    return distance_TBN[_valid(flow)]
+    return distance_TBN[valid_steps(flow.norm_LT.shape[1], flow.lengths_B)]
+
+
+def membrane_distributions(task: Task, flow: Flow) -> dict[str, MembraneDistribution]:
+    """Of each hidden layer's ``(U - theta) / theta`` on the probe batch, in this process alone."""
+    found = {}
+    for name, layer in task.network.hidden_layers():
+        membrane = flow.membrane[name]
+        found[name] = MembraneDistribution(sync_on_compute=False).to(membrane.device)
+        found[name].update(membrane, layer.neurons.neuron.threshold, flow.lengths_B)
+    return found
+
+
+def relative_window(task: Task, name: str) -> float:
+    """Half width of a surrogate's window in thresholds, the mean over neurons; 0 without one."""
+    neurons = dict(task.network.named_layers())[name].neurons
+    window = torch.as_tensor(getattr(neurons.surrogate, "window", 0.0)).detach()
+    return float((window / neurons.neuron.threshold.detach()).mean())
 
 
 def _decay(neuron: Any) -> float:
     """Of a neuron's slowest state per step, the mean over the layer."""
     decays = [getattr(neuron, name) for name in ("alpha", "beta") if hasattr(neuron, name)]
     return max(float(torch.as_tensor(decay).detach().mean()) for decay in decays)
-
-
-def _valid(flow: Flow) -> Tensor:
-    """``[T, B]``: steps within a sample's length."""
-    steps = torch.arange(flow.norm_LT.shape[1], device=flow.lengths_B.device)
-    return steps[:, None] < flow.lengths_B

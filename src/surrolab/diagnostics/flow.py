@@ -56,8 +56,7 @@ class Flow:
         vanishes on its way shows as 1, because it is renewed.
         """
         found = {}
-        t_T = torch.arange(self.norm_LT.shape[1])
-        valid_T = (t_T[:, None] < self.lengths_B.cpu()).sum(1)
+        valid_T = valid_steps(self.norm_LT.shape[1], self.lengths_B.cpu()).sum(1)
         for name, norm_T in zip(self.layers, self.norm_LT, strict=True):
             per_sample_T = norm_T.double() / valid_T.sqrt()
             steps = torch.nonzero((per_sample_T > 0) & per_sample_T.isfinite()).flatten()
@@ -139,19 +138,24 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
 
 
 def free_membrane(task: Task, batch: Batch, name: str) -> Tensor:
-    """``mem_TBN`` of a layer that is kept from firing, while the layers before it fire.
+    """Membrane potential of a layer that is kept from firing, while the layers before it fire.
 
     Without its own spikes a layer's membrane is linear in its weights and biases, so that it says
-    what other weights would do.
+    what other weights would do. Of the valid steps of all samples, ``[steps, N...]``.
     """
     with torch.inference_mode(False), torch.no_grad(), own_randomness(batch.x.device):
         network = _as_in_training(task.network, len(batch.lengths))
         neurons = network.layers[name].neurons
         assert isinstance(neurons, SpikingLayer)
         neurons.fire = torch.zeros_like
-        x_TBF, _ = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
+        x_TBF, lengths_B = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
         membrane: Tensor = network(x_TBF, record=True).records[name].membrane
-        return membrane
+        return membrane[valid_steps(len(membrane), lengths_B)]
+
+
+def valid_steps(steps: int, lengths_B: Tensor) -> Tensor:
+    """``[T, B]``: which steps lie within a sample's length."""
+    return torch.arange(steps, device=lengths_B.device)[:, None] < lengths_B
 
 
 @contextlib.contextmanager

@@ -56,8 +56,8 @@ def gain_for_fluctuations(free_mem: Tensor, threshold: Tensor, xi: float = 1.0) 
     the initialisation assumes independent Poisson inputs.
 
     Args:
-        free_mem: ``mem_TBN`` of the layer without its own spikes.
-        threshold: scalar, or one that broadcasts over ``[B, N]``.
+        free_mem: membrane potential of the layer without its own spikes, ``[..., N]``.
+        threshold: scalar, or one that broadcasts over it.
         xi: threshold in standard deviations of the membrane.
 
     Returns:

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 import numpy as np
 
+from surrolab.pictures.page import render
 from surrolab.pictures.portrait import REACH, Axis, Points, Portrait, curves, tick_label
 
 # Of a card's drawing, in units of its viewBox.
@@ -23,13 +22,6 @@ def gallery_page(portraits: Sequence[Portrait], command: str, version: str) -> s
         command: the command line that made it.
         version: of the program.
     """
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["number"] = number
-    template = environment.from_string(
-        files("surrolab.pictures").joinpath("gallery.html.j2").read_text(encoding="utf-8")
-    )
     points = [curves(portrait.surrogate) for portrait in portraits]
     axis = Axis.over(points)
     cards = []
@@ -44,7 +36,9 @@ def gallery_page(portraits: Sequence[Portrait], command: str, version: str) -> s
                 "window": (_across(-half), _across(half) - _across(-half)),
             }
         )
-    return template.render(
+    return render(
+        "gallery.html.j2",
+        number,
         cards=cards,
         box={"width": WIDTH, "height": HEIGHT},
         plot={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},

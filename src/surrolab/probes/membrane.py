@@ -61,23 +61,6 @@ class MembraneDistribution(Metric):
         return {"mean": mean, "std": (squares / number).sqrt(), "counts": self.counts.cpu()}
 
 
-def quantile(counts: Tensor, share: float) -> float:
-    """The ``(U - theta) / theta`` that a share of the neuron-steps lies below, to within a bin.
-
-    Within a bin they are taken to lie evenly.
-
-    Args:
-        counts: as :class:`MembraneDistribution` has them; not all zero.
-        share: in [0, 1].
-    """
-    below = counts.cpu().double().cumsum(0)
-    wanted = share * float(below[-1])
-    index = int((below < wanted).sum().clamp(max=len(counts) - 1))
-    inside = float(counts[index])
-    part = 1 - (float(below[index]) - wanted) / inside if inside else 0.0
-    return -LIMIT + (index + part) * 2 * LIMIT / len(counts)
-
-
 def _joined(moments: Tensor) -> Tensor:
     """Moments ``[n, 3]`` of n parts as those of the whole, in float64 on the CPU."""
     number, mean, squares = moments.cpu().double().unbind(1)

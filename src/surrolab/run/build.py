@@ -53,6 +53,18 @@ class Parts:
     slopes: Slopes | None
     diagnostics: DiagnosticsSettings
 
+    def mismatch(self, checkpoint: dict[str, Any]) -> str | None:
+        """What is another shape in a checkpoint than here, in words; None where all is the same."""
+        own = {name: tensor.shape for name, tensor in self.task.state_dict().items()}
+        theirs = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
+        for name in [*own, *theirs]:
+            if own.get(name) != theirs.get(name):
+                return (
+                    f"{name} is {list(theirs.get(name, ())) or 'missing'} there and "
+                    f"{list(own.get(name, ())) or 'missing'} in the run's config.yaml"
+                )
+        return None
+
     def load(self, checkpoint: dict[str, Any]) -> None:
         """Take the weights of a checkpoint, and slope and scale as they were then."""
         self.task.load_state_dict(checkpoint["state_dict"])

@@ -2,24 +2,20 @@
 
 import base64
 import io
-import logging
-import warnings
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from surrolab import __version__
 from surrolab.diagnostics.diagnosis import Diagnosis, diagnose
 from surrolab.diagnostics.probe import probe_batch
 from surrolab.diagnostics.reading import REFERENCES
-from surrolab.errors import UserError
 from surrolab.files import atomic, write_json, write_text
 from surrolab.pictures.gradients import draw_agreement, draw_flow, draw_membranes
+from surrolab.pictures.page import render
 from surrolab.run.directory import RunDirectory
 from surrolab.run.load import Checkpoint, load_run
 from surrolab.run.processes import memory_limits, threads
+from surrolab.run.reporting import quiet_lightning
 
 WORDS = {
     "smoothed_fixed": "smoothed network, fixed width",
@@ -31,24 +27,19 @@ WORDS = {
 
 def diagnose_run(
     directory: RunDirectory,
-    output: Path,
     checkpoint: Checkpoint,
     samples: int,
     draws: int,
     reference_slope: float,
     seed: int,
     loop: bool,
-) -> None:
-    """Look through all instruments; print the reading; write page, numbers and pictures.
-
-    Writes ``diagnosis.json``, ``diagnosis.html`` (self-contained), ``flow.png``,
-    ``membranes.png`` and ``alignment.png`` into ``output``.
+) -> tuple[Diagnosis, dict[str, Any]]:
+    """Look at a run through all instruments; what was found, and how it was looked for.
 
     Raises:
-        UserError: the run cannot be loaded, or the output not written.
+        UserError: the run cannot be loaded.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    quiet_lightning()
     config, parts = load_run(directory, checkpoint)
     with threads(config["threads"]), memory_limits():
         batch = probe_batch(parts.data, samples)
@@ -71,22 +62,22 @@ def diagnose_run(
         "seed": seed,
         "version": __version__,
     }
-    try:
-        pictures = _pictures(found)
-        for name, png in pictures.items():
-            with atomic(output / f"{name}.png", "wb") as file:
-                file.write(png)
-        write_json(output / "diagnosis.json", about | found.to_dict())
-        write_text(output / "diagnosis.html", _page(found, about, pictures))
-    except OSError as error:
-        raise UserError(
-            f"--output: {output} cannot be written ({error.strerror}); allowed: a directory that "
-            "can"
-        ) from error
-    print(found.reading)
-    for said in found.findings:
-        print(f"- {said.message}")
-    print(output / "diagnosis.html")
+    return found, about
+
+
+def leave(found: Diagnosis, about: dict[str, Any], output: Path) -> Path:
+    """Write page, numbers and pictures into a folder; the page, which needs nothing beside it.
+
+    ``diagnosis.html``, ``diagnosis.json``, ``flow.png``, ``membranes.png`` and ``alignment.png``.
+    """
+    pictures = _pictures(found)
+    for name, png in pictures.items():
+        with atomic(output / f"{name}.png", "wb") as file:
+            file.write(png)
+    write_json(output / "diagnosis.json", about | found.to_dict())
+    page = output / "diagnosis.html"
+    write_text(page, _page(found, about, pictures))
+    return page
 
 
 def _pictures(found: Diagnosis) -> dict[str, bytes]:
@@ -114,17 +105,12 @@ def _pictures(found: Diagnosis) -> dict[str, bytes]:
 
 
 def _page(found: Diagnosis, about: dict[str, Any], pictures: dict[str, bytes]) -> str:
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["figure"] = _figure
-    template = environment.from_string(
-        files("surrolab.pictures").joinpath("diagnosis.html.j2").read_text(encoding="utf-8")
-    )
     comparisons = [
         (WORDS[reference], getattr(found.alignment, reference)) for reference in REFERENCES
     ]
-    return template.render(
+    return render(
+        "diagnosis.html.j2",
+        _number,
         found=found,
         about=about,
         comparisons=comparisons,
@@ -133,6 +119,6 @@ def _page(found: Diagnosis, about: dict[str, Any], pictures: dict[str, bytes]) -
     )
 
 
-def _figure(value: Any) -> str:
+def _number(value: Any) -> str:
     """A number for people; a dash where there is none."""
-    return "–" if value is None else f"{value:.3g}"  # noqa: RUF001
+    return "-" if value is None else f"{value:.3g}"

@@ -29,7 +29,9 @@ def leave_picture(network: Network, directory: RunDirectory, loggers: Sequence[L
             return
         from surrolab.pictures.surrogates import draw_choice
 
-        others = [build("surrogate", node) for node in options("surrogate").values()]
+        # Without the formula, which is fast_sigmoid unless given, and takes a parser to read.
+        nodes = (node for node in options("surrogate").values() if "derivative" not in node)
+        others = [build("surrogate", node) for node in nodes]
         with atomic(directory.surrogate, "wb") as file:
             file.write(draw_choice(chosen, others))
         for logger in loggers:

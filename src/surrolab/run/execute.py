@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 import uuid
-import warnings
 from typing import Any
 
 import pytorch_lightning as pl
@@ -25,7 +24,7 @@ from surrolab.run.directory import RunDirectory
 from surrolab.run.drawing import leave_picture
 from surrolab.run.processes import interruptible, memory_limits, ranks_join, threads
 from surrolab.run.provenance import provenance
-from surrolab.run.reporting import log_to, summarize
+from surrolab.run.reporting import log_to, quiet_lightning, summarize
 from surrolab.seeding import seed_all
 from surrolab.tracking import MetricsFile, last_metrics
 
@@ -81,7 +80,7 @@ def execute(
 
 
 def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
-    _quiet()
+    quiet_lightning()
     with threads(config["threads"]), memory_limits():
         return _fit_and_test(config, directory, resume)
 
@@ -168,15 +167,11 @@ def _test(
 
 def _fits(checkpoint: dict[str, Any], parts: Parts, directory: RunDirectory) -> None:
     """Refuse a checkpoint of another model before anything is overwritten."""
-    own = {name: tensor.shape for name, tensor in parts.task.state_dict().items()}
-    theirs = {name: tensor.shape for name, tensor in checkpoint["state_dict"].items()}
-    if own != theirs:
-        name = next(n for n in [*own, *theirs] if own.get(n) != theirs.get(n))
+    mismatch = parts.mismatch(checkpoint)
+    if mismatch is not None:
         raise UserError(
-            f"resume: {directory.last} is of another model: {name} is "
-            f"{list(theirs.get(name, ())) or 'missing'} there and "
-            f"{list(own.get(name, ())) or 'missing'} in the run's config.yaml; allowed: the run's "
-            "own checkpoint, or remove it to start over"
+            f"resume: {directory.last} is of another model: {mismatch}; allowed: the run's own "
+            "checkpoint, or remove it to start over"
         )
 
 
@@ -213,15 +208,3 @@ def _finish_wandb(exit_code: int) -> None:
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
         wandb.finish(exit_code=exit_code)
-
-
-def _quiet() -> None:
-    """Leave out what Lightning says at every start and no user can act on."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    # The data lie in memory and are batched by one indexing; workers would slow that down.
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    # The project logs by itself; a short epoch misses no values.
-    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-    # Lightning 2.6 calls a function that torch 2.13 deprecates.
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")

@@ -26,13 +26,11 @@ def load_run(directory: RunDirectory, checkpoint: Checkpoint) -> tuple[dict[str,
     if checkpoint != "initial":
         path: Path = directory.best if checkpoint == "best" else directory.last
         loaded = load_checkpoint(path)
-        state = loaded["state_dict"]
-        own = {name: tensor.shape for name, tensor in parts.task.state_dict().items()}
-        theirs = {name: tensor.shape for name, tensor in state.items()}
-        if own != theirs:
+        mismatch = parts.mismatch(loaded)
+        if mismatch is not None:
             raise UserError(
-                f"checkpoint: {path} is of another model than the run's config.yaml; allowed: the "
-                "run's own checkpoint, or --checkpoint initial"
+                f"checkpoint: {path} is of another model: {mismatch}; allowed: the run's own "
+                "checkpoint, or --checkpoint initial"
             )
         parts.load(loaded)
     with blame("data", config["data"]):

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,15 @@ def summarize(result: dict[str, Any], directory: RunDirectory) -> None:
         when = f"epoch {first}" if first == last else f"epochs {first} to {last}"
         console.print(f"{when}: {finding['message']}", markup=False, soft_wrap=True)
     console.print(f"run directory: {directory.path}", markup=False, soft_wrap=True)
+
+
+def quiet_lightning() -> None:
+    """Leave out what Lightning says at every start and no user can act on."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # The data lie in memory and are batched by one indexing; workers would slow that down.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # The project logs by itself; a short epoch misses no values.
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
+    # Lightning 2.6 calls a function that torch 2.13 deprecates.
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")

@@ -45,8 +45,6 @@ class Surrogate(nn.Module):
 
     source: ClassVar[str] = ""
     """Where the formula is from: authors, year, and DOI or arXiv number."""
-    shape_not_negative: bool = True
-    """Whether the shape is nowhere below 0, so that its integral can be a probability."""
     has_primitive: ClassVar[bool] = True
     """Whether there is an antiderivative: none where ``h`` is random."""
 
@@ -84,6 +82,11 @@ class Surrogate(nn.Module):
     def shape_kinks(self) -> tuple[float, ...]:
         """The ``u`` at which the shape or its slope jumps: finite differences are wrong there."""
         return ()
+
+    @property
+    def shape_not_negative(self) -> bool:
+        """Whether the shape is nowhere below 0, so that its integral can be a probability."""
+        return True
 
     def shape(self, u: Tensor) -> Tensor:
         """The derivative's shape, of ``u = slope * x``."""

@@ -79,7 +79,7 @@ class Formula(Surrogate):
         return _facts(self.formula).kinks
 
     @property
-    def shape_not_negative(self) -> bool:  # type: ignore[override]
+    def shape_not_negative(self) -> bool:
         return _facts(self.formula).not_negative
 
     def shape(self, u: Tensor) -> Tensor:
