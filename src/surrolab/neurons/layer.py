@@ -4,15 +4,18 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import snntorch
+import torch
 from torch import Tensor, nn
 
-from surrolab.neurons import stepwise
+from surrolab.native import CompilerError
+from surrolab.neurons import engines, stepwise
+from surrolab.neurons.engines import ENGINES, Choice
 from surrolab.neurons.equations import Equation, ResetMode, State, equation_of
+from surrolab.neurons.fused import Unsupported, fused
 from surrolab.neurons.record import Record
 from surrolab.surrogates import Surrogate
 
 InputScale: TypeAlias = Literal["none", "one_minus_beta"]
-ENGINES = ("auto", "stepwise")
 INPUT_SCALES = ("none", "one_minus_beta")
 
 # A learned threshold at or below zero would make a resting neuron fire for ever.
@@ -45,6 +48,7 @@ class NeuronLayer(nn.Module):
         engine: str = "auto",
         detach_reset: bool = True,
         input_scale: InputScale | None = None,
+        overwrite_membrane: bool = False,
     ) -> None:
         super().__init__()
         _check_options(neuron)
@@ -60,9 +64,11 @@ class NeuronLayer(nn.Module):
         instances = snntorch.SpikingNeuron.instances
         instances[:] = [other for other in instances if other is not neuron]
         self.neuron: Any = neuron
-        self.engine = "stepwise" if engine == "auto" else engine
+        self.engine = engine
         self.detach_reset = detach_reset
         self.input_scale = input_scale
+        self.overwrite_membrane = overwrite_membrane
+        self._failed: frozenset[str] = frozenset()  # engines that could not, for this layer
         # Takes the place of the hard step, from U - theta to spikes: a surrogate's smooth_step, or
         # a draw of escape noise. For diagnostics; None is the surrogate itself.
         self.fire: Callable[[Tensor], Tensor] | None = None
@@ -85,14 +91,63 @@ class NeuronLayer(nn.Module):
             f"input_scale={self.input_scale!r}"
         )
 
-    def prepare(self, cur_TBN: Tensor) -> tuple[Tensor, Equation]:
-        """The current as the neuron sees it, and the equation with today's parameters."""
-        self._project()
+    @property
+    def spiking(self) -> bool:
+        """Whether the neurons fire."""
+        return True
+
+    def choice(
+        self, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+    ) -> Choice:
+        """The engine that a current of that dtype on that device (the CPU) would be given."""
+        return engines.choose(self, dtype, device or torch.device("cpu"), self._failed)
+
+    def gain(self) -> Tensor | None:
+        """The factor on the input current, or None for 1."""
         gain = 1 - self.neuron.beta.clamp(0, 1) if self.input_scale == "one_minus_beta" else None
         if type(self.neuron) is snntorch.Lapicque and not _is_one(self.neuron.R):
             gain = self.neuron.R if gain is None else gain * self.neuron.R
+        return gain
+
+    def prepare(self, cur_TBN: Tensor) -> tuple[Tensor, Equation]:
+        """The current as the neuron sees it, and the equation with today's parameters."""
+        gain = self.gain()
         equation = equation_of(self.neuron, self.reset, gain)
         return (cur_TBN if gain is None else gain * cur_TBN), equation
+
+    def forward(
+        self,
+        cur_TBN: Tensor,
+        state: State | None = None,
+        record: bool = False,
+        steps: int | None = None,
+    ) -> LayerOutput:
+        """Run a current through the neurons.
+
+        Args:
+            cur_TBN: ``[T, B, N...]``; the output has its dtype.
+            state: where to start; at rest unless given.
+            record: whether the output is to carry the membrane potential and, after backward, its
+                gradient.
+            steps: a current ``[1, B, N...]`` is the same in so many steps.
+        """
+        self._project()
+        while True:
+            choice = self.choice(cur_TBN.dtype, cur_TBN.device)
+            if choice.engine is None:
+                if steps is not None:
+                    cur_TBN = cur_TBN.expand(steps, *cur_TBN.shape[1:])
+                return LayerOutput(*self._stepwise(cur_TBN, state, record))
+            try:
+                return LayerOutput(*fused(self, choice.engine, cur_TBN, steps, state, record))
+            except (CompilerError, Unsupported) as error:
+                engines.failed(self.engine, choice, error)
+                self._failed |= {choice.name}
+
+    def _stepwise(
+        self, cur_TBN: Tensor, state: State | None, record: bool
+    ) -> tuple[Tensor, State, Record | None]:
+        raise NotImplementedError
 
     def _project(self) -> None:
         # Through .data: a graph of an earlier forward pass stays good for its backward.
@@ -130,19 +185,15 @@ class SpikingLayer(NeuronLayer):
         engine: str = "auto",
         detach_reset: bool = True,
         input_scale: InputScale | None = None,
+        overwrite_membrane: bool = False,
     ) -> None:
-        super().__init__(neuron, engine, detach_reset, input_scale)
+        super().__init__(neuron, engine, detach_reset, input_scale, overwrite_membrane)
         self.correction = stepwise.correction(self)
 
-    def forward(
-        self, cur_TBN: Tensor, state: State | None = None, record: bool = False
-    ) -> LayerOutput:
-        """Run ``cur_TBN`` ``[T, B, N...]`` through the neurons.
-
-        ``state`` is where to start (at rest unless given); with ``record`` the output carries the
-        membrane potential and, after backward, its gradient. Spikes have the dtype of ``cur_TBN``.
-        """
-        return LayerOutput(*stepwise.spikes(self, cur_TBN, state, record))
+    def _stepwise(
+        self, cur_TBN: Tensor, state: State | None, record: bool
+    ) -> tuple[Tensor, State, Record | None]:
+        return stepwise.spikes(self, cur_TBN, state, record)
 
 
 class Readout(NeuronLayer):
@@ -165,11 +216,14 @@ class Readout(NeuronLayer):
         if hasattr(neuron, "recurrent"):
             raise ValueError("neuron: a readout has no recurrence; allowed: Leaky, Synaptic, Alpha")
 
-    def forward(
-        self, cur_TBN: Tensor, state: State | None = None, record: bool = False
-    ) -> LayerOutput:
-        """``mem_TBC`` for ``cur_TBN`` ``[T, B, C]``; the rest as in :class:`SpikingLayer`."""
-        return LayerOutput(*stepwise.membranes(self, cur_TBN, state, record))
+    @property
+    def spiking(self) -> bool:
+        return False
+
+    def _stepwise(
+        self, cur_TBN: Tensor, state: State | None, record: bool
+    ) -> tuple[Tensor, State, Record | None]:
+        return stepwise.membranes(self, cur_TBN, state, record)
 
 
 def _is_one(value: Tensor) -> bool:

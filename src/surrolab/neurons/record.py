@@ -13,6 +13,16 @@ class Record:
     the loss; its gradient is zero.
     """
 
+    membrane: Tensor
+    gradient: Tensor | None
+
+    def __init__(self) -> None:
+        self.gradient = None
+
+
+class SteppedRecord(Record):
+    """The same, put together from single time steps."""
+
     def __init__(self) -> None:
         self._mems: list[Tensor] = []
 
@@ -23,13 +33,11 @@ class Record:
         self._mems.append(mem_BN)
 
     @property
-    def membrane(self) -> Tensor:
-        """``mem_TBN``, detached."""
+    def membrane(self) -> Tensor:  # type: ignore[override]
         return torch.stack([mem.detach() for mem in self._mems])
 
     @property
-    def gradient(self) -> Tensor | None:
-        """dL/dU as ``[T, B, N]``, or None before ``backward``."""
+    def gradient(self) -> Tensor | None:  # type: ignore[override]
         grads = [mem.grad if mem.requires_grad else None for mem in self._mems]
         if all(grad is None for grad in grads):
             return None

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from surrolab.neurons.equations import Equation, State
-from surrolab.neurons.record import Record
+from surrolab.neurons.record import Record, SteppedRecord
 
 if TYPE_CHECKING:
     from surrolab.neurons.layer import NeuronLayer
@@ -43,7 +43,7 @@ def spikes(
 ) -> tuple[Tensor, State, Record | None]:
     """``spk_TBN``, the final state and the record of a layer that spikes."""
     cur_TBN, equation = layer.prepare(cur_TBN)
-    memory = Record() if record else None
+    memory = SteppedRecord() if record else None
     if correction(layer) is None and layer.fire is None:
         start = equation.start(cur_TBN[0]) if state is None else state
         spk, state = _snntorch_steps(layer, cur_TBN, start, memory)
@@ -57,7 +57,7 @@ def membranes(
 ) -> tuple[Tensor, State, Record | None]:
     """``mem_TBN``, the final state and the record of a layer that does not spike."""
     cur_TBN, equation = layer.prepare(cur_TBN)
-    memory = Record() if record else None
+    memory = SteppedRecord() if record else None
     if state is None:
         state = equation.start(cur_TBN[0])
     mems = []
@@ -70,7 +70,7 @@ def membranes(
 
 
 def _snntorch_steps(
-    layer: "NeuronLayer", cur_TBN: Tensor, state: Any, memory: Record | None
+    layer: "NeuronLayer", cur_TBN: Tensor, state: Any, memory: SteppedRecord | None
 ) -> tuple[Tensor, State]:
     neuron = layer.neuron
     spks = []
@@ -90,7 +90,7 @@ def _own_steps(
     equation: Equation,
     cur_TBN: Tensor,
     state: Any,
-    memory: Record | None,
+    memory: SteppedRecord | None,
 ) -> tuple[Tensor, State]:
     fire = layer.surrogate if layer.fire is None else layer.fire
     if state is None:

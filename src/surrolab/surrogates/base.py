@@ -187,11 +187,16 @@ class Surrogate(nn.Module):
         Raises:
             ValueError: the area of ``h`` is zero or not finite, so that no factor does it.
         """
-        if not 0 < self.shape_area < math.inf:
+        area = torch.as_tensor(self.shape_area).detach()
+        if not bool(((area > 0) & area.isfinite()).all()):
             raise ValueError(
-                f"smooth_step: the area of {type(self).__name__} is {self.shape_area:g}; allowed: "
-                "surrogates whose area is finite and above 0"
+                f"smooth_step: the area of {type(self).__name__} is {float(area.min()):g}; "
+                "allowed: surrogates whose area is finite and above 0"
             )
+        return self.unchecked_smooth_step(x)
+
+    def unchecked_smooth_step(self, x: Tensor) -> Tensor:
+        """:meth:`smooth_step` for a surrogate that is known to have one: no look at any value."""
         values: Tensor = 0.5 + self.shape_integral(self.slope * _wide(x)) / self.shape_area
         return values.to(x.dtype)
 
