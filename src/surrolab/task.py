@@ -70,7 +70,10 @@ class StageMetrics(nn.Module):
         else:
             self.score.update((prediction.detach() - target).square())
         for name, statistics in self._statistics():
-            statistics.update(output.hidden[name], lengths)
+            if name in output.counts:  # the spikes themselves are not kept
+                statistics.add(output.counts[name].detach(), int(lengths.sum()))
+            else:
+                statistics.update(output.hidden[name], lengths)
         if self.synops is not None:
             spikes = {name: statistics.batch_count for name, statistics in self._statistics()}
             self.synops.update(network, x_TBF, output, lengths, spikes)
@@ -148,9 +151,9 @@ class Task(pl.LightningModule):
     def evaluate(self, batch: Batch, record: bool = False) -> Evaluation:
         """Loss and prediction for a batch."""
         x_TBF, lengths = self.encoder(batch.x, batch.lengths, is_sequence=self.is_sequence)
-        output = self.network(x_TBF, record=record)
+        output = self.network(x_TBF, record=record, lengths_B=lengths)
         loss, prediction = judge(
-            self.objective, output.y, batch.y, lengths, output.hidden, self.classes
+            self.objective, output.y, batch.y, lengths, output.hidden, self.classes, output.counts
         )
         return Evaluation(loss, prediction, output, lengths, x_TBF)
 
@@ -258,13 +261,14 @@ def judge(
     lengths_B: Tensor,
     hidden: Mapping[str, Tensor],
     classes: int,
+    counts: Mapping[str, Tensor] | None = None,
 ) -> ObjectiveOutput:
     """Loss and prediction; labels of a regression are its one-hot targets."""
     if objective.task == "classification" or target.is_floating_point():
-        judged: ObjectiveOutput = objective(y_TBC, target, lengths_B, hidden)
+        judged: ObjectiveOutput = objective(y_TBC, target, lengths_B, hidden, counts)
         return judged
     one_hot = nn.functional.one_hot(target, classes).to(y_TBC.dtype)
-    loss, values = objective(y_TBC, one_hot, lengths_B, hidden)
+    loss, values = objective(y_TBC, one_hot, lengths_B, hidden, counts)
     # The largest mean output is the prediction.
     return ObjectiveOutput(loss, masked_mean(values, lengths_B).argmax(-1))
 

@@ -46,6 +46,9 @@ class Problem:
     def of(cls, task: Task, batch: Batch, dtype: torch.dtype = torch.float64) -> "Problem":
         """The problem that a training step would see, for a batch on the network's device."""
         network = copy.deepcopy(task.network).to(dtype).eval()
+        network.truncate_steps = None
+        for _, layer in network.named_layers():
+            layer.neurons.overwrite_membrane = False  # there may be several backward passes
         objective = copy.deepcopy(task.objective)
         objective.lower_strength = objective.upper_strength = 0.0
         with torch.no_grad():

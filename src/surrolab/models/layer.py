@@ -6,15 +6,22 @@ import torch
 from torch import Tensor, nn
 
 from surrolab.models.normalization import TimeNorm
-from surrolab.neurons import NeuronLayer, Record
+from surrolab.neurons import NeuronLayer, Record, State
+
+
+class LayerState(NamedTuple):
+    """Where a layer stands between two parts of a sequence: neurons, and the dropout's mask."""
+
+    neurons: State
+    mask: Tensor | None
 
 
 class LayerPass(NamedTuple):
-    """``out_TBN`` for the next layer, ``spk_TBN`` as fired, last membrane, and the record."""
+    """``out_TBN`` for the next layer, ``spk_TBN`` as fired, final state, and the record."""
 
     out: Tensor
     spk: Tensor
-    last_mem: Tensor
+    state: LayerState
     record: Record | None
 
 
@@ -29,10 +36,15 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
 
-    def forward(self, spk_TBN: Tensor) -> Tensor:
+    def mask(self, spk_BN: Tensor) -> Tensor | None:
+        """A factor for each neuron of each sample; None where nothing is dropped."""
         if not self.training or self.p == 0:
-            return spk_TBN
-        return spk_TBN * nn.functional.dropout(torch.ones_like(spk_TBN[0]), self.p)
+            return None
+        return nn.functional.dropout(torch.ones_like(spk_BN), self.p)
+
+    def forward(self, spk_TBN: Tensor) -> Tensor:
+        mask = self.mask(spk_TBN[0])
+        return spk_TBN if mask is None else spk_TBN * mask
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -64,18 +76,29 @@ class Layer(nn.Module):
         self.pool = pool
         self.dropout = Dropout(dropout) if dropout else None
 
-    def forward(self, x_TBF: Tensor, record: bool = False) -> LayerPass:
-        """Run a sequence; ``record`` asks for the membrane potential and its gradient."""
-        cur_TBN = self.current(x_TBF)
-        spk_TBN, state, memory = self.neurons(cur_TBN, record=record)
-        out = spk_TBN
-        if self.dropout is not None:
-            out = self.dropout(out)
-        return LayerPass(out, spk_TBN, state.mem, memory)
+    def forward(
+        self, x_TBF: Tensor, record: bool = False, state: LayerState | None = None
+    ) -> LayerPass:
+        """Run a sequence, or go on with one from a ``state``.
+
+        ``record`` asks for the membrane potential and its gradient.
+        """
+        cur, steps = self._drive(x_TBF)
+        before = None if state is None else state.neurons
+        spk_TBN, after, memory = self.neurons(cur, before, record=record, steps=steps)
+        mask = None if state is None else state.mask
+        if self.dropout is not None and state is None:
+            mask = self.dropout.mask(spk_TBN[0])
+        out = spk_TBN if mask is None else spk_TBN * mask
+        return LayerPass(out, spk_TBN, LayerState(after, mask), memory)
 
     def current(self, x_TBF: Tensor) -> Tensor:
         """The input current ``cur_TBN`` of the neurons."""
-        cur_TBN: Tensor
+        cur, steps = self._drive(x_TBF)
+        return cur if steps is None else cur.expand(steps, *cur.shape[1:])
+
+    def _drive(self, x_TBF: Tensor) -> tuple[Tensor, int | None]:
+        """The input current; where it is the same in every step, one step and their number."""
         steps = x_TBF.shape[0]
         constant = steps > 1 and x_TBF.stride(0) == 0
         x = x_TBF[:1] if constant else x_TBF
@@ -86,8 +109,8 @@ class Layer(nn.Module):
             cur_TBN = cur.view(*x.shape[:2], *cur.shape[1:])
         else:
             cur_TBN = self.synapse(x.flatten(2))
+        if self.norm is None:
+            return cur_TBN, steps if constant else None
         if constant:
             cur_TBN = cur_TBN.expand(steps, *cur_TBN.shape[1:])
-        if self.norm is not None:
-            cur_TBN = self.norm(cur_TBN)
-        return cur_TBN
+        return self.norm(cur_TBN), None

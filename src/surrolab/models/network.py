@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 
 from surrolab.models.initialization import INITS, initialize
-from surrolab.models.layer import Layer
+from surrolab.models.layer import Layer, LayerPass, LayerState
 from surrolab.models.normalization import NORMS, time_norm
+from surrolab.models.parts import in_parts
 from surrolab.neurons import NeuronFactory, NeuronLayer, Readout, Record
 
 # Of the membrane's variance under fluctuation-driven initialisation, where there is recurrence.
@@ -21,36 +23,70 @@ class NetworkOutput(NamedTuple):
 
     ``y_TBC`` is the readout (membrane potential or spikes); ``hidden`` maps layer names to
     ``spk_TBN``; ``last_mem`` maps all layer names to the final membrane potential ``[B, N]``,
-    which is not finite if any of its steps was not; ``records`` is empty unless asked for.
+    which is not finite if any of its steps was not; ``records`` is empty unless asked for. Where
+    the spikes of all steps are not kept (:attr:`Network.checkpoint_steps`), ``hidden`` is empty and
+    ``counts`` has the spikes of each neuron in the valid steps of the batch, ``[N...]``.
     """
 
     y: Tensor
     hidden: dict[str, Tensor]
     last_mem: dict[str, Tensor]
     records: dict[str, Record]
+    counts: dict[str, Tensor]
 
 
 class Network(nn.Module):
-    """Layers ``hidden1``, ``hidden2``, ..., ``readout``, each feeding the next."""
+    """Layers ``hidden1``, ``hidden2``, ..., ``readout``, each feeding the next.
+
+    Attributes:
+        truncate_steps: cut the gradient between parts of so many steps (truncated backpropagation
+            through time); None does not.
+        checkpoint_steps: in training keep only the state between parts of so many steps and compute
+            each part again in the backward pass (Chen et al. 2016, arXiv:1604.06174); 0 takes the
+            root of their number, with which the memory grows as the root of the length. None keeps
+            everything.
+    """
+
+    truncate_steps: int | None = None
+    checkpoint_steps: int | None = None
 
     def __init__(self, layers: dict[str, Layer]) -> None:
         super().__init__()
         self.layers = nn.ModuleDict(layers)
 
-    def forward(self, x_TBF: Tensor, record: bool = False) -> NetworkOutput:
-        """Run encoded input ``[T, B, F...]`` through all layers."""
-        hidden: dict[str, Tensor] = {}
-        last_mem: dict[str, Tensor] = {}
-        records: dict[str, Record] = {}
+    def forward(
+        self, x_TBF: Tensor, record: bool = False, lengths_B: Tensor | None = None
+    ) -> NetworkOutput:
+        """Run encoded input ``[T, B, F...]`` through all layers.
+
+        ``record`` keeps all membranes, and then everything. ``lengths_B`` are the valid steps of
+        each sample, all unless given; only ``counts`` depend on them.
+        """
+        if not record:
+            checkpointed = self.checkpoint_steps is not None and self.training
+            if checkpointed and torch.is_grad_enabled():
+                return in_parts(self, x_TBF, lengths_B)
+            if self.truncate_steps is not None and torch.is_grad_enabled():
+                return in_parts(self, x_TBF, lengths_B)
+        out, passes = self.run(x_TBF, record)
+        return NetworkOutput(
+            out,
+            {name: done.spk for name, done in passes.items() if name != "readout"},
+            {name: done.state.neurons.mem for name, done in passes.items()},
+            {name: done.record for name, done in passes.items() if done.record is not None},
+            {},
+        )
+
+    def run(
+        self, x_TBF: Tensor, record: bool = False, states: dict[str, LayerState] | None = None
+    ) -> tuple[Tensor, dict[str, LayerPass]]:
+        """The readout, and what each layer did, from given states or from rest."""
         out = x_TBF
+        passes = {}
         for name, layer in self.named_layers():
-            out, spk, mem, memory = layer(out, record=record)
-            last_mem[name] = mem
-            if name != "readout":
-                hidden[name] = spk
-            if memory is not None:
-                records[name] = memory
-        return NetworkOutput(out, hidden, last_mem, records)
+            passes[name] = layer(out, record=record, state=states[name] if states else None)
+            out = passes[name].out
+        return out, passes
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Layers with their names, in order."""

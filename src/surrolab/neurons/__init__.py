@@ -1,5 +1,7 @@
 """snnTorch's neurons, unrolled over a sequence behind one layer type."""
 
+from surrolab.neurons.engines import ENGINES
+from surrolab.neurons.equations import State
 from surrolab.neurons.factory import (
     AlphaFactory,
     LapicqueFactory,
@@ -13,6 +15,7 @@ from surrolab.neurons.layer import NeuronLayer, Readout, SpikingLayer
 from surrolab.neurons.record import Record
 
 __all__ = [
+    "ENGINES",
     "AlphaFactory",
     "LapicqueFactory",
     "LeakyFactory",
@@ -23,5 +26,6 @@ __all__ = [
     "Readout",
     "Record",
     "SpikingLayer",
+    "State",
     "SynapticFactory",
 ]

@@ -64,7 +64,12 @@ class Objective(nn.Module, ABC):
             )
 
     def forward(
-        self, y_TBC: Tensor, target: Tensor, lengths_B: Tensor, hidden: Mapping[str, Tensor]
+        self,
+        y_TBC: Tensor,
+        target: Tensor,
+        lengths_B: Tensor,
+        hidden: Mapping[str, Tensor],
+        counts: Mapping[str, Tensor] | None = None,
     ) -> ObjectiveOutput:
         """Loss and prediction of a batch.
 
@@ -73,6 +78,8 @@ class Objective(nn.Module, ABC):
             target: classes ``[B]``, unless the class says otherwise.
             lengths_B: valid steps of each sample, at least 1; later ones have no influence.
             hidden: spikes of the hidden layers by name, each ``[T, B, ...]``.
+            counts: of hidden layers whose spikes are not kept, how often each neuron fired in the
+                valid steps of the batch, ``[...]``.
 
         Raises:
             ValueError: the target's shape does not fit.
@@ -82,6 +89,8 @@ class Objective(nn.Module, ABC):
         if self.lower_strength or self.upper_strength:
             for spk_TBN in hidden.values():
                 loss = loss + self.regularisation(steps.mean_rate(_wide(spk_TBN)))
+            for count_N in (counts or {}).values():
+                loss = loss + self.regularisation(count_N / lengths_B.sum())
         return ObjectiveOutput(loss, prediction.detach())
 
     @abstractmethod

@@ -37,9 +37,13 @@ class SpikeStatistics(Metric):
             valid = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
             spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
         # A batch's counts are exact in float32, the pass's need integers.
-        self.batch_count = spk_TBN.sum((0, 1), dtype=torch.float32).long()
+        self.add(spk_TBN.sum((0, 1), dtype=torch.float32), total)
+
+    def add(self, count_N: Tensor, steps: int) -> None:
+        """Take a batch into account whose spikes are counted: in so many valid steps of samples."""
+        self.batch_count = count_N.long()
         self.count += self.batch_count
-        self.steps += total
+        self.steps += steps
 
     def compute(self) -> dict[str, Tensor]:
         # On the CPU: not every device has float64.

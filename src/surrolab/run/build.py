@@ -27,6 +27,7 @@ from surrolab.optimization import OptimizerFactory
 from surrolab.run.construct import blame, build
 from surrolab.run.directory import RunDirectory
 from surrolab.run.surrogates import set_surrogates
+from surrolab.run.timing import set_time
 from surrolab.seeding import seed_all
 from surrolab.task import Task
 from surrolab.tracking import Tracking
@@ -109,6 +110,7 @@ def build_parts(config: dict[str, Any]) -> Parts:
     with blame("model", config["model"]):
         network = model.build(around)
     slopes = set_surrogates(network, config)
+    set_time(network, config)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise UserError("model.freeze: nothing is left to train; allowed: leave out a layer")
     if config["data"]["batch_size"] == 1 and config["model"]["norm"] != "none":

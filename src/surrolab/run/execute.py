@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from surrolab.callbacks import load_checkpoint
 from surrolab.errors import UserError, one_line
 from surrolab.files import write_json
+from surrolab.memory import keep_freed_memory
 from surrolab.run.build import (
     Parts,
     build_parts,
@@ -24,7 +25,7 @@ from surrolab.run.directory import RunDirectory
 from surrolab.run.drawing import leave_picture
 from surrolab.run.processes import interruptible, memory_limits, ranks_join, threads
 from surrolab.run.provenance import provenance
-from surrolab.run.reporting import log_to, quiet_lightning, summarize
+from surrolab.run.reporting import log_to, quiet_lightning, say_engines, summarize
 from surrolab.seeding import seed_all
 from surrolab.tracking import MetricsFile, last_metrics
 
@@ -81,6 +82,7 @@ def execute(
 
 def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
     quiet_lightning()
+    keep_freed_memory(config["keep_memory"])
     with threads(config["threads"]), memory_limits():
         return _fit_and_test(config, directory, resume)
 
@@ -105,6 +107,7 @@ def _fit_and_test(config: dict[str, Any], directory: RunDirectory, resume: bool)
         ),
     ]
     if trainer.is_global_zero:
+        say_engines(facts["layers"])
         leave_picture(parts.task.network, directory, trainer.loggers)
     exit_code = 1
     try:

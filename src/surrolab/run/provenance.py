@@ -29,6 +29,16 @@ PACKAGES = (
 )
 
 
+# Of the currents, by the trainer's precision.
+_DTYPES = {
+    "32-true": torch.float32,
+    "64-true": torch.float64,
+    "bf16-mixed": torch.bfloat16,
+    "bf16-true": torch.bfloat16,
+    "16-mixed": torch.float16,
+}
+
+
 def provenance(
     config: dict[str, Any], network: Network, device: str, processes: int
 ) -> dict[str, Any]:
@@ -42,7 +52,7 @@ def provenance(
         "device": device,
         "processes": processes,
         "threads": torch.get_num_threads(),
-        "layers": describe_layers(network),
+        "layers": describe_layers(network, config["trainer"]["precision"], device),
         "git": git_state(Path(surrolab.__file__).parent),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -52,12 +62,19 @@ def provenance(
     }
 
 
-def describe_layers(network: Network) -> dict[str, Any]:
-    """Engine of every layer, and why its step is not snnTorch's where it is not."""
+def describe_layers(
+    network: Network, precision: str = "32-true", device: str = "cpu"
+) -> dict[str, Any]:
+    """The engine of every layer, and why it is not the one that was asked for, if so.
+
+    ``corrected`` says where the step is not snnTorch's.
+    """
     layers = {}
     for name, layer in network.named_layers():
+        choice = layer.neurons.choice(_DTYPES[precision], torch.device(device))
         layers[name] = {
-            "engine": layer.neurons.engine,
+            "engine": choice.name,
+            "why": choice.why,
             "neuron": type(layer.neurons.neuron).__name__,
             "shape": list(layer.shape),
             "decays": {

@@ -14,6 +14,8 @@ from rich.table import Table
 
 from surrolab.run.directory import RunDirectory
 
+log = logging.getLogger(__name__)
+
 
 @contextlib.contextmanager
 def log_to(path: Path, rank: int) -> Iterator[None]:
@@ -71,6 +73,15 @@ def summarize(result: dict[str, Any], directory: RunDirectory) -> None:
         when = f"epoch {first}" if first == last else f"epochs {first} to {last}"
         console.print(f"{when}: {finding['message']}", markup=False, soft_wrap=True)
     console.print(f"run directory: {directory.path}", markup=False, soft_wrap=True)
+
+
+def say_engines(layers: dict[str, Any]) -> None:
+    """Say what computes the layers, and why it is not the engine that was asked for."""
+    by_engine: dict[tuple[str, str | None], list[str]] = {}
+    for name, facts in layers.items():
+        by_engine.setdefault((facts["engine"], facts["why"]), []).append(name)
+    for (engine, why), names in by_engine.items():
+        log.info("engine: %s for %s%s", engine, ", ".join(names), f" ({why})" if why else "")
 
 
 def quiet_lightning() -> None:

@@ -21,7 +21,7 @@ from surrolab.schema.keys import (
     text,
 )
 
-ENGINES = ("auto", "stepwise")
+ENGINES = ("auto", "stepwise", "torch", "native", "triton")
 
 
 def _is_file_name(name: str) -> bool:
@@ -50,6 +50,11 @@ TOP: dict[str, Key] = {
     "name": text("text without slashes", _is_file_name),
     "engine": choice(*ENGINES),
     "threads": optional(integer(at_least=1)),
+    "sparse": either(choice("auto"), flag()),
+    "keep_memory": flag(),
+    "overwrite_membrane": flag(),
+    "checkpoint_steps": optional(either(choice("auto"), integer(at_least=1))),
+    "truncate_steps": optional(integer(at_least=1)),
     "resume": optional(text("the path of a run directory")),
     "layer_surrogates": mapping("surrogates by layer, such as {hidden2: triangle}"),
 }

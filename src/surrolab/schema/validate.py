@@ -111,6 +111,12 @@ def _consistent(valid: dict[str, Any]) -> None:
             raise UserError(
                 f"neuron.{decay}: given together with neuron.{tau}; allowed: one of the two"
             )
+    for name in ("checkpoint_steps", "truncate_steps"):
+        if valid[name] is not None and valid["model"]["norm"] != "none":
+            raise UserError(
+                f"{name}: model.norm={valid['model']['norm']} normalises over the whole sequence; "
+                f"allowed: {name}=null, or model.norm=none"
+            )
     surrogates = [valid["surrogate"], *valid["layer_surrogates"].values()]
     for group in ("slope", "scale"):
         constant = valid[group]["_target_"] == options(group)["constant"]["_target_"]

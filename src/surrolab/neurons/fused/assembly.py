@@ -1,6 +1,7 @@
 """From a layer and its current to a fused pass."""
 
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import snntorch
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from surrolab.neurons.equations import (
     AlphaState,
     LeakyState,
+    ResetMode,
     RLeakyState,
     RSynapticState,
     State,
@@ -18,7 +20,7 @@ from surrolab.neurons.fused.buffers import Engine
 from surrolab.neurons.fused.firing import NOTHING, Printed, printed
 from surrolab.neurons.fused.function import FusedPass, Pass
 from surrolab.neurons.fused.scan import Scan
-from surrolab.neurons.fused.tracing import NotPrintableError
+from surrolab.neurons.fused.tracing import NotPrintableError, Settings
 from surrolab.neurons.record import Record
 from surrolab.surrogates import Surrogate
 
@@ -74,9 +76,9 @@ def fused(
         Unsupported: the engine cannot, as another could.
         CompilerError: a kernel cannot be compiled or kept.
     """
-    parameters = _parameters(layer)
-    numbers: dict[str, float] = {}
+    neuron = layer.neuron
     surrogate = layer.surrogate if layer.spiking else None
+    parameters, numbers = _parameters(layer, neuron), {}
     if surrogate is not None:
         for name in ("slope", "scale"):
             value = getattr(surrogate, name)
@@ -84,48 +86,79 @@ def fused(
                 parameters[name] = value
             else:
                 numbers[name] = value
-    recurrent = getattr(layer.neuron, "recurrent", None)
-    scan = Scan(
-        kind=KINDS[type(layer.neuron)],
-        reset=layer.reset,
-        detach=layer.detach_reset or layer.reset == "none",
-        spiking=layer.spiking,
-        smooth=_smooth(layer),
-        recurrent=recurrent is not None,
-        gain="gain" in parameters,
-        started=state is not None,
-        arrays=frozenset(name for name, value in parameters.items() if value.numel() > 1),
-        wanted=frozenset(name for name, value in parameters.items() if value.requires_grad),
-        record=record,
-        constant=steps is not None,
-        dtype=str(cur_TBN.dtype).removeprefix("torch."),
+    recurrent = getattr(neuron, "recurrent", None)
+    smooth = layer.fire is not None and _smooth(layer)
+    plan = _plan(
+        engine,  # type: ignore[arg-type]  (mypy does not see that a Protocol can be hashed)
+        Settings(surrogate) if surrogate is not None and engine.prints else None,
+        (KINDS[type(neuron)], layer.reset, layer.detach_reset, surrogate is not None, smooth),
+        (recurrent is not None, state is not None, record, steps is not None, cur_TBN.dtype),
+        tuple((name, p.numel() > 1, p.requires_grad) for name, p in parameters.items()),
     )
-    shown = NOTHING if surrogate is None else _printed(engine, surrogate, scan)
     weight, bias = (recurrent.weight, recurrent.bias) if recurrent is not None else (None, None)
-    states = [None] * len(scan.states) if state is None else list(state)
+    states = [None] * len(plan.scan.states) if state is None else list(state)
     spk_0 = None
-    if scan.recurrent and state is not None:
+    if recurrent is not None and state is not None:
         spk_0, *states = states
-    tensors = [cur_TBN, weight, bias, spk_0, *states, *parameters.values()]
-    keeps = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    kept = Record() if record else None
+    tensors: list[Tensor | None] = [cur_TBN.contiguous() if steps is None else cur_TBN]
+    if steps is None and cur_TBN.stride(0) == 0 and len(cur_TBN) > 1:
+        tensors = [cur_TBN]  # the same in all steps: one is read
+    tensors += [weight, bias, spk_0, *states, *parameters.values()]
     run = Pass(
-        scan=scan,
+        scan=plan.scan,
         engine=engine,
-        kernel=engine.prepare(scan, shown),
-        printed=shown,
+        kernel=plan.kernel,
+        printed=plan.printed,
         surrogate=surrogate,
         names=tuple(parameters),
         numbers=numbers,
         shape=cur_TBN.shape[1:],
         steps=len(cur_TBN) if steps is None else steps,
         cur_shape=cur_TBN.shape,
-        keeps=keeps,
-        record=kept,
+        device=cur_TBN.device,
+        keeps=torch.is_grad_enabled()
+        and any(tensor is not None and tensor.requires_grad for tensor in tensors),
+        record=Record() if record else None,
         overwrite=layer.overwrite_membrane and not record,
     )
     out, *final = FusedPass.apply(run, *tensors)  # type: ignore[no-untyped-call]
-    return out, _state(layer.neuron, out, final), kept
+    return out, _state(neuron, out, final), run.record
+
+
+class _Plan(NamedTuple):
+    scan: Scan
+    printed: Printed
+    kernel: Any
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(
+    engine: Engine,
+    settings: Settings | None,
+    neuron: tuple[str, ResetMode, bool, bool, bool],
+    given: tuple[bool, bool, bool, bool, torch.dtype],
+    parameters: tuple[tuple[str, bool, bool], ...],
+) -> _Plan:
+    """What is the same for all passes of a kind; a tuple of facts is quick to look up."""
+    kind, reset, detach, spiking, smooth = neuron
+    recurrent, started, record, constant, dtype = given
+    scan = Scan(
+        kind=kind,
+        reset=reset,
+        detach=detach or reset == "none",
+        spiking=spiking,
+        smooth=smooth,
+        recurrent=recurrent,
+        gain=any(name == "gain" for name, _, _ in parameters),
+        started=started,
+        arrays=frozenset(name for name, several, _ in parameters if several),
+        wanted=frozenset(name for name, _, learned in parameters if learned),
+        record=record,
+        constant=constant,
+        dtype=str(dtype).removeprefix("torch."),
+    )
+    shown = NOTHING if settings is None else _printed(settings.surrogate, scan)
+    return _Plan(scan, shown, engine.prepare(scan, shown))
 
 
 def _smooth(layer: "NeuronLayer") -> bool:
@@ -138,22 +171,19 @@ def _smooth(layer: "NeuronLayer") -> bool:
     )
 
 
-def _printed(engine: Engine, surrogate: Surrogate, scan: Scan) -> Printed:
-    if not engine.prints:
-        return NOTHING
+def _printed(surrogate: Surrogate, scan: Scan) -> Printed:
     try:
         return printed(surrogate, scan.smooth, scan.wanted)
     except NotPrintableError as error:
         raise Unsupported(f"the smooth step cannot be printed: {error}") from error
 
 
-def _parameters(layer: "NeuronLayer") -> dict[str, Tensor]:
+def _parameters(layer: "NeuronLayer", neuron: Any) -> dict[str, Tensor]:
     """The parameters of the statements, by name; see :mod:`surrolab.neurons.fused.scan`."""
-    neuron = layer.neuron
     found = {"beta": neuron.beta.clamp(0, 1)}
     if hasattr(neuron, "alpha"):
         found["alpha"] = neuron.alpha.clamp(0, 1)
-    drop = neuron.threshold
+    theta = drop = neuron.threshold
     if type(neuron) is snntorch.Alpha:
         log_alpha, log_beta = torch.log(found["alpha"]), torch.log(found["beta"])
         found["tau"] = log_alpha / (log_beta - log_alpha) + 1
@@ -162,7 +192,7 @@ def _parameters(layer: "NeuronLayer") -> dict[str, Tensor]:
     if gain is not None:
         found["gain"] = gain
     if layer.spiking:
-        found["theta"] = neuron.threshold
+        found["theta"] = theta
     if layer.reset == "subtract":
         found["drop"] = drop
     return found

@@ -14,11 +14,12 @@ class Buffers:
     """Arrays by the names of the statements.
 
     ``cur``, ``spk`` (or ``out``, of a readout), ``g_cur`` and, from step ``given_first`` on, the
-    incoming gradient ``g_spk``: ``[T, lanes]`` in the dtype of the current; ``<state>_rows``, ``g_mem_rows``: ``[T, lanes]``; ``h``, ``g_s_rows``: from step
-    ``chunk`` on; ``fed``: from step ``fed_first`` on; the states, their gradients ``g_*`` and
-    ``end_*`` and, where there is an initial state, ``start_*``: ``[lanes]``; a parameter ``p_*``
-    and its gradient ``d_*``: ``[lanes]``. All but the first are in the state's dtype. ``numbers``
-    are parameters that are the same for all neurons.
+    incoming gradient ``g_spk``: ``[T, lanes]`` in the dtype of the current; ``<state>_rows``,
+    ``g_mem_rows``: ``[T, lanes]``; ``h``, ``g_s_rows``: from step ``chunk`` on; ``fed``: from step
+    ``fed_first`` on; the states, their gradients ``g_*`` and ``end_*`` and, where there is an
+    initial state, ``start_*``: ``[lanes]``; a parameter ``p_*`` and its gradient ``d_*``:
+    ``[lanes]``. All but the first are in the state's dtype. ``numbers`` are parameters that are the
+    same for all neurons.
 
     A lane is a neuron of a sample: ``lanes = B * N``.
     """

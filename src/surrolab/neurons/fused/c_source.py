@@ -124,9 +124,18 @@ static inline item STORE(float wide) {  /* to the nearest, ties to even */
 DTYPES = tuple(_ITEMS)
 
 _OPERATORS = {
-    **{"add": "+", "sub": "-", "mul": "*", "div": "/"},
-    **{"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="},
-    **{"and": "&&", "or": "||"},
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+    "ne": "!=",
+    "and": "&&",
+    "or": "||",
 }
 
 
@@ -215,9 +224,11 @@ class _Row:
             self.inside.append(f"const {kind} {prefix}{index} = {text};")
         return [operand(output) for output in expression.outputs]
 
-    def text(self) -> str:
+    def text(self, once: bool = False) -> str:
+        """The function; one that runs ``once`` in a pass is not worth the compiler's time."""
+        kind = "noinline, cold" if once else "always_inline"
         return (
-            f"static inline __attribute__((always_inline)) void {self.name}(\n"
+            f"static {'' if once else 'inline '}__attribute__(({kind})) void {self.name}(\n"
             "    const struct arguments *a, int64_t t, int64_t low, int64_t high) {\n"
             + "".join(f"  {line}\n" for line in self.outside)
             + "#pragma GCC ivdep\n  for (int64_t i = low; i < high; i++) {\n"
@@ -288,7 +299,9 @@ def _forward_row(scan: Scan, printed: Printed, name: str, kept: tuple[str, ...])
 
 def _reverse(scan: Scan, printed: Printed) -> str:
     rows = {"reverse_row": False, "reverse_last": True}
-    text = "".join(_reverse_row(scan, printed, name, last).text() for name, last in rows.items())
+    text = "".join(
+        _reverse_row(scan, printed, name, last).text(once=last) for name, last in rows.items()
+    )
     body = (
         "    for (int64_t t = to - 1; t >= from; t--) {\n"
         "      if (a->end_mem && t == to - 1) reverse_last(a, t, low, high);\n"
@@ -296,7 +309,7 @@ def _reverse(scan: Scan, printed: Printed) -> str:
     )
     text += _loop("reverse", body)
     if scan.started:
-        text += _start_row(scan, printed).text()
+        text += _start_row(scan, printed).text(once=True)
         text += _loop("reverse_start", "    reverse_start_row(a, from, low, high);\n")
     return text
 

@@ -1,5 +1,6 @@
 """The fused pass as a differentiable function."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ class Pass:
         shape: of the current without time, ``[B, N...]``.
         steps: number of time steps.
         cur_shape: of the current as it was given.
+        device: of all tensors.
         keeps: whether a backward pass may follow.
         record: to be filled, or None.
         overwrite: whether the gradient of the current is written over the membrane.
@@ -41,6 +43,7 @@ class Pass:
     shape: torch.Size
     steps: int
     cur_shape: torch.Size
+    device: torch.device
     keeps: bool
     record: Record | None
     overwrite: bool
@@ -64,7 +67,7 @@ class FusedPass(torch.autograd.Function):
         cur, weight, bias, spk_0, *rest = tensors
         assert cur is not None
         states, parameters = rest[: len(scan.states)], rest[len(scan.states) :]
-        buffers = _buffers(run, cur, _named(run, parameters), cur.device)
+        buffers = _buffers(run, cur, _named(run, parameters))
         for name, state in zip(scan.states, states, strict=True):
             buffers[name] = _flat(state, buffers) if state is not None else _rest(buffers)
         if scan.spiking:
@@ -108,11 +111,10 @@ class FusedPass(torch.autograd.Function):
         saved = list(ctx.saved_tensors)
         out, fed = saved.pop(), saved.pop()
         rows = [saved.pop() for _ in scan.saved][::-1]
-        cur, weight, bias, spk_0, *rest = saved
+        cur, rest = saved[0], saved[4:]
         states, parameters = rest[: len(scan.states)], rest[len(scan.states) :]
         named = _named(run, parameters)
-        device = next(g.device for g in (g_out, *g_final) if g is not None)
-        buffers = _buffers(run, cur, named, device)
+        buffers = _buffers(run, cur, named)
         for name, array in zip(scan.saved, rows, strict=True):
             buffers[f"{name}_rows"] = array
         _incoming(run, buffers, g_out, g_final)
@@ -140,11 +142,9 @@ class FusedPass(torch.autograd.Function):
         return (None, g_cur, g_weight, g_bias, g_spk_0, *g_states, *g_parameters)
 
 
-def _buffers(
-    run: Pass, cur: Tensor | None, parameters: dict[str, Tensor], device: torch.device
-) -> Buffers:
+def _buffers(run: Pass, cur: Tensor | None, parameters: dict[str, Tensor]) -> Buffers:
     lanes = run.shape.numel()
-    buffers = Buffers(run.scan, run.steps, lanes, device)
+    buffers = Buffers(run.scan, run.steps, lanes, run.device)
     if cur is not None:
         same = run.scan.constant or (cur.stride(0) == 0 and run.steps > 1)
         buffers.cur_stride = 0 if same else lanes
@@ -155,14 +155,14 @@ def _buffers(
             spread = value.detach().to(buffers.wide).expand(run.shape)
             buffers[f"p_{name}"] = spread.reshape(lanes)
         else:
-            buffers.numbers[name] = float(value.detach())
+            buffers.numbers[name] = value.item()
     if run.scan.smooth:
         step = run.surrogate.smooth_step if run.surrogate is not None else torch.sigmoid
         buffers.step = lambda x: step(x.view(run.shape)).view(lanes)
     return buffers
 
 
-def _named(run: Pass, parameters: list[Tensor]) -> dict[str, Tensor]:
+def _named(run: Pass, parameters: Sequence[Any]) -> dict[str, Tensor]:
     return dict(zip(run.names, parameters, strict=True))
 
 
@@ -203,7 +203,7 @@ def _incoming(
     if scan.constant:
         buffers.zeros("g_sum")
     if scan.recurrent or not scan.constant:
-        over = run.overwrite and scan.dtype == scan.wide
+        over = run.overwrite and "mem" in scan.saved and scan.dtype == scan.wide
         buffers["g_cur"] = (
             buffers["mem_rows"] if over else torch.empty(rows, dtype=dtype, device=buffers.device)
         )

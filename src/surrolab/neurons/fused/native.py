@@ -5,7 +5,6 @@ import functools
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from surrolab.native import library
 from surrolab.neurons.fused.buffers import Buffers
@@ -18,7 +17,7 @@ ALONE = 16384  # neuron-steps that one thread does by itself sooner than several
 
 
 class _Arguments(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         *((name, ctypes.c_int64) for name in NUMBERS),
         *((name, ctypes.c_void_p) for names in POINTERS.values() for name in names),
         *((f"{part}_{name}", ctypes.c_void_p) for name in PARAMETERS for part in ("p", "d")),
@@ -78,8 +77,8 @@ def _arguments(buffers: Buffers) -> Any:
             setattr(arguments, name, value)
         buffers.changed = set(buffers.arrays)
     for name in buffers.changed:
-        value = buffers.arrays[name]
-        setattr(arguments, name, value.data_ptr() if isinstance(value, Tensor) else None)
+        array = buffers.arrays[name]
+        setattr(arguments, name, None if array is None else array.data_ptr())
     buffers.changed = set()
     arguments.chunk, arguments.fed_first = buffers.chunk, buffers.fed_first
     arguments.given_first = buffers.given_first

@@ -12,6 +12,7 @@ this one, and so with the other states.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 STATES = {
     "leaky": ("mem",),
@@ -61,12 +62,12 @@ class Scan:
     constant: bool = False
     dtype: str = "float32"
 
-    @property
+    @cached_property
     def wide(self) -> str:
         """The dtype of the state."""
         return "float32" if self.dtype in HALF else self.dtype
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """Those of the neuron that take part."""
         names = ["beta"]
@@ -82,17 +83,17 @@ class Scan:
             names.append("drop")
         return tuple(names)
 
-    @property
+    @cached_property
     def through_reset(self) -> bool:
         """Whether gradient flows through the reset."""
         return self.spiking and self.reset != "none" and not self.detach
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """Names of the state in the statements."""
         return tuple(name.removeprefix("syn_") for name in STATES[self.kind])
 
-    @property
+    @cached_property
     def saved(self) -> tuple[str, ...]:
         """States that the reverse reads, each ``[T, lanes]``."""
         names = []
@@ -136,7 +137,7 @@ class Scan:
             lines.append("mem = mem - r * drop")
         return lines
 
-    @property
+    @cached_property
     def needs_spike(self) -> bool:
         """Whether the reverse needs the spikes of each step, and computes them again."""
         return self.reset == "zero" or (self.reset == "subtract" and "drop" in self.wanted)

@@ -55,9 +55,9 @@ _IDENTITY = (
 _CONSTANTS = ("scalar_tensor", "full_like", "ones_like", "zeros_like", "full", "ones", "zeros")
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, inputs: dict[str, Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations: list[Operation] = []
         self._known: dict[int, Operand] = {id(value): name for name, value in inputs.items()}
         self._alive: list[Tensor] = list(inputs.values())  # so that no id is given out again

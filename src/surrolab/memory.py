@@ -1,0 +1,36 @@
+"""Freed memory stays with the process, so that the next step does not have to map it again."""
+
+import ctypes
+import logging
+import sys
+
+log = logging.getLogger(__name__)
+
+# Parameters of mallopt in glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
+_KEPT = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
+
+
+def keep_freed_memory(keep: bool = True) -> bool:
+    """Tell the allocator to keep what is freed, or to work as it does by default.
+
+    By default glibc returns a block of more than some megabytes to the system when it is freed; the
+    next one of that size is new, and the system clears every page of it at the first touch. For
+    arrays of a spiking layer over time that costs more than the computation. Kept memory counts as
+    the process's until it ends, at the most what it has needed at once.
+
+    Applies to the whole process and to the CPU; it takes effect for what is allocated from then on.
+
+    Returns:
+        Whether it was possible: only with glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    settings = _KEPT if keep else _DEFAULTS
+    done = [mallopt(name, value) for name, value in settings.items()]
+    return all(done)
