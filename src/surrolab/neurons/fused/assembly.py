@@ -18,6 +18,7 @@ from surrolab.neurons.equations import (
 )
 from surrolab.neurons.fused.buffers import Engine
 from surrolab.neurons.fused.firing import NOTHING, Printed, printed
+from surrolab.neurons.fused.foreign import adopted
 from surrolab.neurons.fused.function import FusedPass, Pass
 from surrolab.neurons.fused.scan import Scan
 from surrolab.neurons.fused.tracing import NotPrintableError, Settings
@@ -44,8 +45,8 @@ class Unsupported(Exception):  # noqa: N818  (nothing went wrong: another engine
 def why_not(layer: "NeuronLayer") -> str | None:
     """Why no engine can fuse this layer as it is now, or None."""
     if layer.spiking:
-        if not isinstance(layer.surrogate, Surrogate):
-            return "its spike_grad is none of surrolab's surrogates"
+        if adopted(layer.surrogate) is None:
+            return "its spike_grad is no elementwise hard step that could be taken over"
         if layer.fire is not None and not _smooth(layer):
             return "something else takes the place of the step"
     recurrent = getattr(layer.neuron, "recurrent", None)
@@ -77,7 +78,7 @@ def fused(
         CompilerError: a kernel cannot be compiled or kept.
     """
     neuron = layer.neuron
-    surrogate = layer.surrogate if layer.spiking else None
+    surrogate = adopted(layer.surrogate) if layer.spiking else None
     parameters, numbers = _parameters(layer, neuron), {}
     if surrogate is not None:
         for name in ("slope", "scale"):
@@ -89,7 +90,7 @@ def fused(
     recurrent = getattr(neuron, "recurrent", None)
     smooth = layer.fire is not None and _smooth(layer)
     plan = _plan(
-        engine,  # type: ignore[arg-type]  (mypy does not see that a Protocol can be hashed)
+        engine,  # type: ignore[arg-type]
         Settings(surrogate) if surrogate is not None and engine.prints else None,
         (KINDS[type(neuron)], layer.reset, layer.detach_reset, surrogate is not None, smooth),
         (recurrent is not None, state is not None, record, steps is not None, cur_TBN.dtype),

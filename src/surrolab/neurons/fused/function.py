@@ -148,7 +148,7 @@ def _buffers(run: Pass, cur: Tensor | None, parameters: dict[str, Tensor]) -> Bu
     if cur is not None:
         same = run.scan.constant or (cur.stride(0) == 0 and run.steps > 1)
         buffers.cur_stride = 0 if same else lanes
-        buffers["cur"] = (cur[:1] if same else cur).reshape(-1, lanes)
+        buffers["cur"] = (cur[:1] if same else cur).reshape(1 if same else run.steps, lanes)
     buffers.numbers |= run.numbers
     for name, value in parameters.items():
         if name in run.scan.arrays:
@@ -239,7 +239,7 @@ def _reverse_rows(run: Pass, buffers: Buffers, called: Called | None, first: int
 
 def _distance(run: Pass, buffers: Buffers, mem: Tensor) -> Tensor:
     """Membrane minus threshold as ``[rows, B, N...]``."""
-    return (mem - buffers.parameter("theta")).view(-1, *run.shape)
+    return (mem - buffers.parameter("theta")).view(len(mem), *run.shape)
 
 
 def _reverse_start(
@@ -249,7 +249,7 @@ def _reverse_start(
     for name, state in zip(run.scan.states, states, strict=True):
         buffers[f"start_{name}"] = _flat(state, buffers)
     if called is not None:
-        x = _distance(run, buffers, buffers["start_mem"])
+        x = _distance(run, buffers, buffers["start_mem"][None])
         buffers["h"] = called.derivative(x).to(buffers.wide).contiguous().view(1, buffers.lanes)
         buffers["g_s_rows"] = torch.empty_like(buffers["h"])
         buffers.chunk = 0

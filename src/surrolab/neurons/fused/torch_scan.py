@@ -1,11 +1,11 @@
-"""The engine that needs no compiler: the same statements over whole rows, as torch operations."""
+"""The engine that needs no compiler: the same statements over whole rows, by torch in place."""
 
+import ast
 import functools
 from types import CodeType
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from surrolab.neurons.fused.buffers import Buffers
 from surrolab.neurons.fused.firing import Printed
@@ -33,34 +33,36 @@ class TorchEngine:
         return _code(scan)
 
     def forward(self, kernel: "_Code", buffers: Buffers, first: int, end: int) -> None:
-        scan = buffers.scan
-        names = _parameters(buffers)
+        scan, wide = buffers.scan, buffers.wide
         states = (*scan.states, "r") if scan.spiking else scan.states
-        names |= {name: buffers[name] for name in states}
+        names = _names(buffers, kernel.update) | {name: buffers[name] for name in states}
         out = buffers["spk" if scan.spiking else "out"]
         kept = [name for name in scan.saved if buffers.arrays.get(f"{name}_rows") is not None]
-        cur = buffers["cur"]
-        constant = buffers.cur_stride == 0
+        cur, constant = buffers["cur"], buffers.cur_stride == 0
+        theta: Any = names.get("theta")
         for t in range(first, end):
-            names["cur"] = cur[0 if constant else t].to(buffers.wide)
+            names["cur"] = cur[0 if constant else t].to(wide)
             if scan.recurrent:
                 names["fed"] = buffers["fed"][t - buffers.fed_first]
-            exec(kernel.update, names)
             for name in kept:
-                buffers[f"{name}_rows"][t] = names[name]
-            if scan.spiking:
-                x = names["mem"] - names["theta"]
-                names["r"] = buffers.step(x) if scan.smooth else (x > 0).to(x.dtype)
-                out[t] = names["r"]
-            else:
+                names[f"{name}_out"] = buffers[f"{name}_rows"][t]
+            exec(kernel.update.code, names)
+            if not scan.spiking:
                 out[t] = names["mem"]
+            elif scan.smooth:
+                names["r"] = buffers.step(names["mem"] - theta)
+                out[t] = names["r"]
+            elif out.dtype == wide:
+                names["r"] = torch.gt(names["mem"], theta, out=out[t])
+            else:
+                out[t] = names["mem"] > theta
+                names["r"] = out[t].to(wide)
         for name in states:
-            buffers[name].copy_(names[name])
+            buffers[name] = names[name].clone()
 
     def reverse(self, kernel: "_Code", buffers: Buffers, first: int, end: int) -> None:
         scan = buffers.scan
-        names = _parameters(buffers) | _sums(buffers)
-        names |= {f"g_{name}": buffers[f"g_{name}"] for name in CARRIED[scan.kind]}
+        names = _names(buffers, kernel.reverse_last) | _summed(buffers)
         for t in range(end - 1, first - 1, -1):
             names |= {name: buffers[f"{name}_rows"][t] for name in scan.saved}
             if "gain" in scan.wanted:
@@ -68,85 +70,124 @@ class TorchEngine:
                 if scan.recurrent:
                     names["fed"] = buffers["fed"][t - buffers.fed_first]
             given = buffers["g_spk"][t - buffers.given_first].to(buffers.wide)
+            names["given" if scan.spiking else "g_out"] = given
             if scan.spiking:
-                names["h"], names["given"] = buffers["h"][t - buffers.chunk], given
+                names["h"] = buffers["h"][t - buffers.chunk]
+                names["g_s_out"] = buffers["g_s_rows"][t - buffers.chunk]
                 _spike(buffers, names)
-            else:
-                names["g_out"] = given
-            exec(kernel.from_behind, names)
-            exec(kernel.through_spike, names)
             last = t == end - 1 and buffers.arrays.get("end_mem") is not None
             if last:
                 names |= {f"end_{name}": buffers[f"end_{name}"] for name in scan.states}
-            exec(kernel.reverse_last if last else kernel.reverse, names)
+            exec((kernel.reverse_last if last else kernel.reverse).code, names)
+            if scan.spiking and names["g_s"] is given:
+                names["g_s_out"].copy_(given)
             if scan.record:
                 buffers["g_mem_rows"][t] = names["g_mem"]
-            if scan.spiking:
-                buffers["g_s_rows"][t - buffers.chunk] = names["g_s"]
             if scan.constant:
                 buffers["g_sum"].add_(names["g_cur"])
             if scan.recurrent or not scan.constant:
                 buffers["g_cur"][t] = names["g_cur"]
-        self._keep(buffers, names, {f"g_{name}": f"g_{name}" for name in CARRIED[scan.kind]})
+        _keep(buffers, names, {f"g_{name}": names[f"g_{name}"] for name in CARRIED[scan.kind]})
 
     def reverse_start(self, kernel: "_Code", buffers: Buffers) -> None:
         scan = buffers.scan
-        names = _parameters(buffers) | _sums(buffers)
+        names = _names(buffers, kernel.start) | _summed(buffers)
         loaded = dict.fromkeys([*scan.saved, *(["mem"] if scan.spiking else [])])
         names |= {name: buffers[f"start_{name}"] for name in loaded}
-        names |= {f"g_{name}": buffers[f"g_{name}"] for name in CARRIED[scan.kind]}
         if scan.spiking:
-            names["h"], names["given"] = buffers["h"][0], 0.0
+            names["h"], names["given"] = buffers["h"][0], torch.zeros_like(buffers["h"][0])
             _spike(buffers, names)
-        exec(kernel.from_behind, names)
-        if scan.through_reset:
-            exec(kernel.through_spike, names)
+        exec(kernel.start.code, names)
         if scan.spiking:
             buffers["g_s_rows"][0] = names["g_s"] if scan.through_reset else 0.0
-        self._keep(
-            buffers,
-            {**names, **{f"start {k}": eval(v, names) for k, v in scan.start().items()}},
-            {f"g_{name}": f"start {name}" for name in scan.start()},
-        )
-
-    @staticmethod
-    def _keep(buffers: Buffers, names: Names, places: dict[str, str]) -> None:
-        for place, name in places.items():
-            buffers[place].copy_(names[name])
-        for name in buffers.scan.parameters:
-            if name in buffers.scan.wanted:
-                buffers[f"d_{name}"].copy_(names[f"d_{name}"])
+        handed = {f"g_{name}": eval(value, names) for name, value in scan.start().items()}
+        _keep(buffers, names, handed)
 
 
-def _parameters(buffers: Buffers) -> Names:
-    return {name: buffers.parameter(name) for name in buffers.scan.parameters}
+def _names(buffers: Buffers, statements: "_Statements") -> Names:
+    """Parameters, and a place for every value that the statements compute."""
+    names: Names = {name: buffers.parameter(name) for name in buffers.scan.parameters}
+    names |= {"torch": torch, "one": torch.ones((), dtype=buffers.wide, device=buffers.device)}
+    places = torch.empty(
+        len(statements.places), buffers.lanes, dtype=buffers.wide, device=buffers.device
+    )
+    return names | dict(zip(statements.places, places.unbind(), strict=True))
 
 
-def _sums(buffers: Buffers) -> Names:
-    wanted = buffers.scan.wanted.intersection(buffers.scan.parameters)
-    return {f"d_{name}": buffers[f"d_{name}"] for name in wanted}
+def _summed(buffers: Buffers) -> Names:
+    """Gradients that go on from step to step."""
+    scan = buffers.scan
+    found = [f"g_{name}" for name in CARRIED[scan.kind]]
+    found += [f"d_{name}" for name in scan.wanted.intersection(scan.parameters)]
+    return {name: buffers[name] for name in found}
 
 
 def _spike(buffers: Buffers, names: Names) -> None:
     if buffers.scan.needs_spike:
-        x: Tensor = names["mem"] - names["theta"]
+        x = names["mem"] - names["theta"]
         names["s"] = buffers.step(x) if buffers.scan.smooth else (x > 0).to(x.dtype)
 
 
+def _keep(buffers: Buffers, names: Names, gradients: Names) -> None:
+    for name, value in gradients.items():
+        buffers[name].copy_(value)
+    for name in buffers.scan.wanted.intersection(buffers.scan.parameters):
+        buffers[f"d_{name}"].copy_(names[f"d_{name}"])
+
+
 class _Code:
-    """The statements of a scan as Python code, to be run over a dictionary of names."""
+    """The statements of a scan, to be run over a dictionary of names."""
 
     def __init__(self, scan: Scan) -> None:
-        self.update = _compiled(scan.update())
-        self.from_behind = _compiled(scan.from_behind())
         spike = scan.through_spike("h", {}, "given") if scan.spiking else []
-        self.through_spike = _compiled(spike)
-        self.reverse = _compiled(scan.reverse(last=False))
-        self.reverse_last = _compiled(scan.reverse(last=True))
+        behind = scan.from_behind()
+        self.update = _Statements(scan.update())
+        self.reverse = _Statements([*behind, *spike, *scan.reverse(last=False)])
+        self.reverse_last = _Statements([*behind, *spike, *scan.reverse(last=True)])
+        self.start = _Statements([*behind, *(spike if scan.through_reset else [])])
 
 
-def _compiled(lines: list[str]) -> CodeType:
-    return compile("\n".join(lines), "<fused scan>", "exec")
+class _Statements:
+    """Statements as calls that write into given places: ``<name>_out``, and ``place<n>``.
+
+    A step then allocates nothing, and each operation is one pass over a row.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self.places: list[str] = []
+        calls: list[str] = []
+        for line in lines:
+            (statement,) = ast.parse(line).body
+            assert isinstance(statement, ast.Assign)
+            target = ast.unparse(statement.targets[0])
+            value = self._value(statement.value, calls, f"{target}_out", 0)
+            calls.append(f"{target} = {value}")
+        self.code: CodeType = compile("\n".join(calls), "<fused scan>", "exec")
+
+    def _value(self, node: ast.expr, calls: list[str], place: str, depth: int) -> str:
+        """The name that holds a value, after the calls that compute it."""
+        if isinstance(node, ast.Name | ast.Constant):
+            return ast.unparse(node)
+        if place not in self.places:
+            self.places.append(place)
+        if isinstance(node, ast.UnaryOp):
+            operand = self._value(node.operand, calls, f"place{depth}", depth + 1)
+            calls.append(f"torch.neg({operand}, out={place})")
+            return place
+        assert isinstance(node, ast.BinOp)
+        left = self._value(node.left, calls, f"place{depth}", depth + 1)
+        right = self._value(node.right, calls, f"place{depth + 1}", depth + 2)
+        kind = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul"}[type(node.op)]
+        if left == "1":
+            left = "one"
+        elif kind == "mul" and left in _MAYBE_NUMBERS:
+            left, right = right, left
+        calls.append(f"torch.{kind}({left}, {right}, out={place})")
+        return place
+
+
+# Parameters that may be numbers, which torch takes as the second factor.
+_MAYBE_NUMBERS = ("beta", "alpha", "tau", "gain", "drop", "theta")
 
 
 @functools.lru_cache(maxsize=1024)
