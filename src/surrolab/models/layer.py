@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from surrolab.models.normalization import TimeNorm
 from surrolab.neurons import NeuronLayer, Record, State
-from surrolab.synapses import spike_linear
 
 
 class LayerState(NamedTuple):
@@ -57,11 +56,8 @@ class Layer(nn.Module):
 
     ``shape`` is that of the neurons, without time and batch. The synapse (``nn.Linear`` or
     ``nn.Conv2d``) is applied to all time steps in one call, and only once where the input is the
-    same in every step. ``sparse`` says whether a linear synapse adds up what its input's spikes
-    pick, see :func:`surrolab.synapses.spike_linear`.
+    same in every step.
     """
-
-    sparse: str | bool = "auto"
 
     def __init__(
         self,
@@ -112,9 +108,7 @@ class Layer(nn.Module):
                 cur = self.pool(cur)
             cur_TBN = cur.view(*x.shape[:2], *cur.shape[1:])
         else:
-            cur_TBN = spike_linear(
-                x.flatten(2), self.synapse.weight, self.synapse.bias, self.sparse
-            )
+            cur_TBN = self.synapse(x.flatten(2))
         if self.norm is None:
             return cur_TBN, steps if constant else None
         if constant:

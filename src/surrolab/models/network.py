@@ -13,6 +13,7 @@ from surrolab.models.layer import Layer, LayerPass, LayerState
 from surrolab.models.normalization import NORMS, time_norm
 from surrolab.models.parts import in_parts
 from surrolab.neurons import NeuronFactory, NeuronLayer, Readout, Record
+from surrolab.synapses import SpikeLinear
 
 # Of the membrane's variance under fluctuation-driven initialisation, where there is recurrence.
 FEEDFORWARD_SHARE = 0.9
@@ -175,7 +176,7 @@ class ModelFactory:
 
     def _dense(self, sizes: tuple[int, int], around: Surroundings, neuron: NeuronFactory) -> Layer:
         """A fully connected hidden layer."""
-        synapse = nn.Linear(*sizes, bias=self.bias)
+        synapse = SpikeLinear(*sizes, bias=self.bias)
         share = FEEDFORWARD_SHARE if neuron.recurrent else 1.0
         self._initialize(synapse, neuron, around.steps, share)
         neurons = neuron.layer((sizes[1],), around.surrogate, around.engine)
@@ -189,7 +190,7 @@ class ModelFactory:
 
     def _readout(self, inputs: int, around: Surroundings) -> Layer:
         """The last layer: leaky and silent, or spiking like the others but without recurrence."""
-        synapse = nn.Linear(inputs, around.classes, bias=self.bias)
+        synapse = SpikeLinear(inputs, around.classes, bias=self.bias)
         neuron = around.neuron
         if self.readout_tau is not None and around.readout == "membrane":
             neuron = replace(neuron, beta=None, tau=self.readout_tau)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from surrolab.models import Network
+from surrolab.synapses import SpikeLinear
 
 
 def set_time(network: Network, config: dict[str, Any]) -> None:
@@ -11,5 +12,6 @@ def set_time(network: Network, config: dict[str, Any]) -> None:
     network.checkpoint_steps = 0 if steps == "auto" else steps
     network.truncate_steps = config["truncate_steps"]
     for _, layer in network.named_layers():
-        layer.sparse = config["sparse"]
+        if isinstance(layer.synapse, SpikeLinear):
+            layer.synapse.sparse = config["sparse"]
         layer.neurons.overwrite_membrane = config["overwrite_membrane"]

@@ -1,5 +1,6 @@
-"""Synapses that use what a spike train is: zeros, and a few ones."""
+"""Synapses: a linear layer that adds up what its input spikes pick."""
 
 from surrolab.synapses.linear import MODES, spike_linear
+from surrolab.synapses.module import SpikeLinear
 
-__all__ = ["MODES", "spike_linear"]
+__all__ = ["MODES", "SpikeLinear", "spike_linear"]
