@@ -71,7 +71,7 @@ class StageMetrics(nn.Module):
             self.score.update((prediction.detach() - target).square())
         for name, statistics in self._statistics():
             if name in output.counts:  # the spikes themselves are not kept
-                statistics.add(output.counts[name].detach(), int(lengths.sum()))
+                statistics.update(output.counts[name], lengths, counted=True)
             else:
                 statistics.update(output.hidden[name], lengths)
         if self.synops is not None:

@@ -205,10 +205,16 @@ def test_readout_is_the_membrane_without_spikes(name):
     np.testing.assert_allclose(readout(cur).out.numpy(), mem, rtol=1e-12)
 
 
+@pytest.mark.parametrize("engine", ["auto", "native", "torch", "stepwise"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("name", NEURONS)
-def test_dtype_is_kept(name, dtype):
-    layer = SpikingLayer(make(name, "subtract")).to(dtype)
+def test_dtype_is_kept(name, dtype, engine):
+    """Spikes have that of the current; the state of a fused pass is never narrower than float32."""
+    layer = SpikingLayer(make(name, "subtract"), engine=engine).to(dtype)
     out = layer(current(dtype=dtype))
     assert out.out.dtype == dtype
-    assert out.state.mem.dtype == dtype
+    wide = dtype if engine == "stepwise" else torch.promote_types(dtype, torch.float32)
+    assert out.state.mem.dtype == wide
+    going_on = layer(current(dtype=dtype), out.state)
+    assert going_on.out.dtype == dtype
+    assert going_on.state.mem.dtype == wide

@@ -13,6 +13,7 @@ import torch
 from conftest import Program, Run
 
 from surrolab.callbacks import checkpoints
+from surrolab.native import available
 
 EPOCHS = 4
 # Random encoding and dropout: every stream has to come back, not only the order of the samples.
@@ -28,7 +29,11 @@ SETTING = (
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The run that is not killed."""
-    return Program(tmp_path_factory.mktemp("whole")).run("run", *SETTING)
+    run = Program(tmp_path_factory.mktemp("whole")).run("run", *SETTING)
+    facts = json.loads((run.path / "provenance.json").read_text())
+    fastest = "native" if available() is None else "torch"
+    assert {layer["engine"] for layer in facts["layers"].values()} == {fastest}
+    return run
 
 
 def same(run, other):

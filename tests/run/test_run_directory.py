@@ -13,6 +13,7 @@ import yaml
 
 from surrolab.errors import UserError
 from surrolab.files import write_json, write_text
+from surrolab.native import available
 from surrolab.run.directory import RunDirectory
 from surrolab.schema import validate
 
@@ -61,7 +62,8 @@ def test_provenance(trained):
     assert facts["packages"]["torch"] == torch.__version__
     assert facts["threads"] >= 1
     assert facts["device"].startswith(("cpu", "cuda", "mps"))
-    assert facts["layers"]["hidden1"]["engine"] == "stepwise"
+    engine, why = (facts["layers"]["hidden1"][name] for name in ("engine", "why"))
+    assert (engine, why) == (("native", None) if available() is None else ("torch", available()))
     checkout = Path(__file__).parents[2]
     head = subprocess.run(
         ["git", "-C", checkout, "rev-parse", "HEAD"], capture_output=True, text=True

@@ -3,7 +3,8 @@
 The file's name is the hash of the text, the flags, and all that the compiler predefines for this
 machine: its version and the processor's features. A cache folder that several machines share
 therefore never hands one of them code that it cannot run. A library appears in the folder by a
-rename, whole or not at all, so that two processes that compile the same do not meet.
+rename, whole or not at all, so that two processes that compile the same do not meet. Behind its end
+stands the hash of what is before it: to load a library that was cut off ends the process.
 """
 
 import ctypes
@@ -87,11 +88,11 @@ def _library(source: str, folder: str, cc: str) -> ctypes.CDLL:
 
 def _load(source: str, folder: Path, cc: str) -> ctypes.CDLL:
     compiler, machine = _compiler(cc)
-    text = "\0".join([source, *STRICT, *WANTED, machine])
+    text = "\0".join([source, *STRICT, *WANTED, machine, "sealed"])
     path = folder / f"{sha256(text.encode()).hexdigest()[:32]}.so"
     if path.exists():
         try:
-            return ctypes.CDLL(str(path))
+            return _load_sealed(path)
         except OSError as error:
             log.warning("the compiled kernel %s cannot be loaded (%s): made anew", path, error)
     try:
@@ -99,11 +100,30 @@ def _load(source: str, folder: Path, cc: str) -> ctypes.CDLL:
         # Built beside its place: only within a file system is a rename one step.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".compiling-") as scratch:
             made = _compile(compiler, source, Path(scratch))
-            loaded = ctypes.CDLL(str(made))  # a library that cannot be loaded is not kept
+            try:
+                loaded = ctypes.CDLL(str(made))  # a library that cannot be loaded is not kept
+            except OSError as error:
+                raise CompilerError(
+                    f"the compiler {compiler} made a library that cannot be loaded: {error}"
+                ) from error
+            _seal(made)
             made.replace(path)
             return loaded
     except OSError as error:
         raise CompilerError(f"the cache {folder} cannot be used: {error}") from error
+
+
+def _seal(path: Path) -> None:
+    digest = sha256(path.read_bytes()).digest()
+    with path.open("ab") as file:
+        file.write(digest)
+
+
+def _load_sealed(path: Path) -> ctypes.CDLL:
+    content = path.read_bytes()
+    if sha256(content[:-32]).digest() != content[-32:]:
+        raise OSError("it is damaged")
+    return ctypes.CDLL(str(path))
 
 
 def _compile(compiler: str, source: str, scratch: Path) -> Path:

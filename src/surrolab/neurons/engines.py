@@ -68,6 +68,8 @@ def _reason(
     reason = engine.supports(dtype, device)
     if reason is None and engine is _NATIVE:
         reason = native.available()
+        if reason is not None:
+            say(logging.WARNING, f"engine native gives way: {reason}")
     return reason
 
 

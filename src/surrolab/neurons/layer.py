@@ -68,7 +68,7 @@ class NeuronLayer(nn.Module):
         self.detach_reset = detach_reset
         self.input_scale = input_scale
         self.overwrite_membrane = overwrite_membrane
-        self._failed: frozenset[str] = frozenset()  # engines that could not, for this layer
+        self._failed: frozenset[str] = frozenset()  # engines that do not work, for this layer
         # Takes the place of the hard step, from U - theta to spikes: a surrogate's smooth_step, or
         # a draw of escape noise. For diagnostics; None is the surrogate itself.
         self.fire: Callable[[Tensor], Tensor] | None = None
@@ -132,8 +132,9 @@ class NeuronLayer(nn.Module):
             steps: a current ``[1, B, N...]`` is the same in so many steps.
         """
         self._project()
+        without = self._failed
         while True:
-            choice = self.choice(cur_TBN.dtype, cur_TBN.device)
+            choice = engines.choose(self, cur_TBN.dtype, cur_TBN.device, without)
             if choice.engine is None:
                 if steps is not None:
                     cur_TBN = cur_TBN.expand(steps, *cur_TBN.shape[1:])
@@ -142,7 +143,9 @@ class NeuronLayer(nn.Module):
                 return LayerOutput(*fused(self, choice.engine, cur_TBN, steps, state, record))
             except (CompilerError, Unsupported) as error:
                 engines.failed(self.engine, choice, error)
-                self._failed |= {choice.name}
+                without |= {choice.name}
+                if isinstance(error, CompilerError):
+                    self._failed |= {choice.name}
 
     def _stepwise(
         self, cur_TBN: Tensor, state: State | None, record: bool

@@ -29,21 +29,17 @@ class SpikeStatistics(Metric):
         self.add_state("steps", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.batch_count = torch.zeros(shape, dtype=torch.int64)
 
-    def update(self, spk_TBN: Tensor, lengths_B: Tensor) -> None:
-        """Count the spikes of a batch; steps beyond a sample's length do not count."""
-        spk_TBN = spk_TBN.detach()
-        total = int(lengths_B.sum())
-        if total < spk_TBN.shape[0] * spk_TBN.shape[1]:
-            valid = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
-            spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
-        # A batch's counts are exact in float32, the pass's need integers.
-        self.add(spk_TBN.sum((0, 1), dtype=torch.float32), total)
+    def update(self, spikes: Tensor, lengths_B: Tensor, counted: bool = False) -> None:
+        """Count the spikes of a batch; steps beyond a sample's length do not count.
 
-    def add(self, count_N: Tensor, steps: int) -> None:
-        """Take a batch into account whose spikes are counted: in so many valid steps of samples."""
+        ``spikes`` are ``spk_TBN``, or where they are ``counted`` already, those of each neuron in
+        the valid steps, ``[N...]``.
+        """
+        total = int(lengths_B.sum())
+        count_N = spikes.detach() if counted else _count(spikes.detach(), lengths_B, total)
         self.batch_count = count_N.long()
         self.count += self.batch_count
-        self.steps += steps
+        self.steps += total
 
     def compute(self) -> dict[str, Tensor]:
         # On the CPU: not every device has float64.
@@ -54,3 +50,11 @@ class SpikeStatistics(Metric):
             "silent_fraction": (count == 0).double().mean(),
             "saturated_fraction": (rate_N >= SATURATED).double().mean(),
         }
+
+
+def _count(spk_TBN: Tensor, lengths_B: Tensor, total: int) -> Tensor:
+    if total < spk_TBN.shape[0] * spk_TBN.shape[1]:
+        valid = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
+        spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
+    # A batch's counts are exact in float32, the pass's need integers.
+    return spk_TBN.sum((0, 1), dtype=torch.float32)

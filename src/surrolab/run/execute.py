@@ -98,7 +98,8 @@ def _fit_and_test(config: dict[str, Any], directory: RunDirectory, resume: bool)
     with blame("data", config["data"]):
         parts.data.setup()
     device = str(trainer.strategy.root_device)
-    facts = provenance(config, parts.task.network, device, trainer.world_size)
+    precision = str(trainer.precision)  # not always what was asked for
+    facts = provenance(config, parts.task.network, device, trainer.world_size, precision)
     run_id = _remember(directory, facts, trainer.is_global_zero)
     trainer.loggers = [
         files,

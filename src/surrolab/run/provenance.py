@@ -40,7 +40,7 @@ _DTYPES = {
 
 
 def provenance(
-    config: dict[str, Any], network: Network, device: str, processes: int
+    config: dict[str, Any], network: Network, device: str, processes: int, precision: str
 ) -> dict[str, Any]:
     """Plain data for ``provenance.json`` and the tracker."""
     return {
@@ -52,7 +52,7 @@ def provenance(
         "device": device,
         "processes": processes,
         "threads": torch.get_num_threads(),
-        "layers": describe_layers(network, config["trainer"]["precision"], device),
+        "layers": describe_layers(network, precision, device),
         "git": git_state(Path(surrolab.__file__).parent),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),

@@ -108,10 +108,10 @@ class FusedPass(torch.autograd.Function):
                 "allowed: one backward pass, or overwrite_membrane=False"
             )
         ctx.spent = run.overwrite
-        saved = list(ctx.saved_tensors)
+        saved = list(ctx.saved_tensors)  # once: checkpointing hands them out a single time
         out, fed = saved.pop(), saved.pop()
         rows = [saved.pop() for _ in scan.saved][::-1]
-        cur, rest = saved[0], saved[4:]
+        cur, weight, bias, spk_0, *rest = saved
         states, parameters = rest[: len(scan.states)], rest[len(scan.states) :]
         named = _named(run, parameters)
         buffers = _buffers(run, cur, named)
@@ -122,7 +122,9 @@ class FusedPass(torch.autograd.Function):
         g_weight = g_bias = g_spk_0 = None
         if scan.recurrent:
             buffers["fed"] = fed
-            g_weight, g_bias, g_spk_0 = _recurrent_reverse(run, buffers, called, ctx, out)
+            given = (weight, bias, spk_0)
+            wanted = ctx.needs_input_grad[2:5]
+            g_weight, g_bias, g_spk_0 = _recurrent_reverse(run, buffers, called, given, wanted, out)
         else:
             for first, end in _ranges(run, buffers):
                 _reverse_rows(run, buffers, called, first, end)
@@ -297,32 +299,37 @@ def _recurrent_forward(
 
 
 def _recurrent_reverse(
-    run: Pass, buffers: Buffers, called: Called | None, ctx: Any, out: Tensor
+    run: Pass,
+    buffers: Buffers,
+    called: Called | None,
+    given: tuple[Tensor, Tensor | None, Tensor | None],
+    wanted: tuple[bool, bool, bool],
+    out: Tensor,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """The same way back; the gradients of weights, bias and the spikes before the first step."""
-    weight, bias, spk_0 = ctx.saved_tensors[1:4]
+    weight, bias, spk_0 = given
     samples, size = run.shape
     wide_weight = weight.to(out.dtype)
     g_spk = buffers["g_spk"].view(run.steps, samples, size)  # without what the recurrence adds
     g_cur = buffers["g_cur"].view(run.steps, samples, size)
-    given = g_spk[-1].clone()
-    buffers["g_spk"] = given.view(1, -1)
+    incoming = g_spk[-1].clone()
+    buffers["g_spk"] = incoming.view(1, -1)
     for t in range(run.steps - 1, -1, -1):
         if t < run.steps - 1:
-            torch.addmm(g_spk[t], g_cur[t + 1], wide_weight, out=given)
+            torch.addmm(g_spk[t], g_cur[t + 1], wide_weight, out=incoming)
         buffers.given_first = t
         _reverse_rows(run, buffers, called, t, t + 1)
         buffers["end_mem"] = None
     g_weight = g_bias = g_spk_0 = None
     behind = g_cur[1:].reshape(-1, size)
-    if ctx.needs_input_grad[2]:
+    if wanted[0]:
         g_weight = behind.T @ out[:-1].reshape(-1, size)
         if spk_0 is not None:
             g_weight = g_weight + g_cur[0].T @ spk_0.to(out.dtype)
         g_weight = g_weight.to(weight.dtype)
-    if bias is not None and ctx.needs_input_grad[3]:
+    if bias is not None and wanted[1]:
         g_bias = g_cur.reshape(-1, size).sum(0).to(bias.dtype)
-    if spk_0 is not None and ctx.needs_input_grad[4]:
+    if spk_0 is not None and wanted[2]:
         g_spk_0 = (g_cur[0] @ wide_weight).to(spk_0.dtype)
     return g_weight, g_bias, g_spk_0
 
