@@ -13,15 +13,17 @@ stand around three things and nothing else:
 - optimizer: ``step`` of torch's optimizer, less the closure that Lightning hands it, in which
   forward, backward and the callbacks before the update run.
 
-A step lasts from the begin of its forward to the begin of the next one of its epoch. What is left
-of it is the time outside: Lightning's loop, hooks and progress bar, callbacks, metrics, logging,
-data loading, the schedule of the learning rate, zeroing the gradients, freeing the graph. The first
-epoch warms up. The second figure is the mean over whole epochs, of the time from the epoch's begin
-to its validation, so that shuffling the data and whatever else happens once per epoch counts too.
+A step lasts from one call of the optimizer, which begins with the forward, to the next one of its
+epoch. What is left of it is the time outside: Lightning's loop, hooks and progress bar, callbacks,
+metrics, logging, data loading, the schedule of the learning rate, zeroing the gradients, freeing
+the graph. The first epoch warms up. The second figure is the mean over whole epochs, of the time
+from the epoch's begin to its validation, so that shuffling the data and whatever else happens once
+per epoch counts too.
 """
 
 import argparse
 import contextlib
+import functools
 import os
 import pty
 import statistics
@@ -99,8 +101,6 @@ class Clocks:
             return run(*args)
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            if self.epochs and not self.epochs[-1].end:
-                self.epochs[-1].starts.append(time.perf_counter())
             return self._timed("forward", evaluate, *args, **kwargs)
 
         def backwards(*args: Any, **kwargs: Any) -> None:
@@ -129,6 +129,7 @@ class Clocks:
                 optimizer.step = self._timed_step(optimizer.step)
 
     def _timed_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(step)  # the schedule has left a mark there, and looks for it
         def timed(closure: Callable[[], Any]) -> Any:
             inside = 0.0
 
@@ -140,6 +141,7 @@ class Clocks:
                 return result
 
             start = time.perf_counter()
+            self.epochs[-1].starts.append(start)
             result = step(closure=timed_closure)
             spent = time.perf_counter() - start - inside
             self.epochs[-1].parts["optimizer"].append(spent)
