@@ -38,8 +38,9 @@ class SpikeStatistics(Metric):
             spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
         # A batch's counts are exact in float32, the pass's need integers.
         self.batch_count = spk_TBN.sum((0, 1), dtype=torch.float32).long()
-        self.count += self.batch_count
-        self.steps += total
+        # In place: to set a state is slow.
+        self.count.add_(self.batch_count)
+        self.steps.add_(total)
 
     def compute(self) -> dict[str, Tensor]:
         # On the CPU: not every device has float64.
