@@ -215,6 +215,21 @@ class Task(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def optimizer_zero_grad(
+        self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """The same as the optimizer's own, without its profiling."""
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Short for the name of the running hook, which Lightning sets some sixty times a step."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def _check(self, loss: Tensor, stage: str) -> None:
         """Stop all ranks together: the loss is that of all of them."""
         if not torch.isfinite(loss):
