@@ -6,8 +6,7 @@ from typing import Any, NamedTuple, cast
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics import Metric
 
 from surrolab.data import Batch
 from surrolab.errors import RunError
@@ -15,7 +14,9 @@ from surrolab.models import Network, NetworkOutput
 from surrolab.objectives import Objective, ObjectiveOutput
 from surrolab.optimization import OptimizerFactory
 from surrolab.probes import (
+    Accuracy,
     GradientNorms,
+    Mean,
     SpikeStatistics,
     SynapticOperations,
     WindowFraction,
@@ -39,17 +40,10 @@ class StageMetrics(nn.Module):
     With ``synops`` also synaptic operations; the network is in evaluation mode then.
     """
 
-    def __init__(
-        self, network: Network, classes: int, labelled: bool, synops: bool = False
-    ) -> None:
+    def __init__(self, network: Network, labelled: bool, synops: bool = False) -> None:
         super().__init__()
-        # Not ignored: a value that is no number has to show.
-        self.loss = MeanMetric(nan_strategy="disable")
-        self.score: Metric = (
-            MulticlassAccuracy(classes, average="micro", validate_args=False)
-            if labelled
-            else MeanMetric(nan_strategy="disable")
-        )
+        self.loss = Mean()
+        self.score: Metric = Accuracy() if labelled else Mean()
         self.score_name = "accuracy" if labelled else "mse"
         self.spikes = nn.ModuleDict(
             {name: SpikeStatistics(layer.shape) for name, layer in network.hidden_layers()}
@@ -59,7 +53,7 @@ class StageMetrics(nn.Module):
     def update(self, evaluation: Evaluation, target: Tensor, network: Network) -> None:
         """Take a batch into account; steps beyond a sample's length do not count."""
         loss, prediction, output, lengths, x_TBF = evaluation
-        self.loss.update(loss.detach(), weight=len(lengths))
+        self.loss.update(loss, weight=len(lengths))
         if prediction.ndim > 1:  # a prediction for each step
             steps = torch.arange(len(prediction), device=prediction.device)
             valid = steps[:, None] < lengths
@@ -68,7 +62,7 @@ class StageMetrics(nn.Module):
         if self.score_name == "accuracy":
             self.score.update(prediction, target)
         else:
-            self.score.update((prediction.detach() - target).square())
+            self.score.update((prediction - target).square())
         for name, statistics in self._statistics():
             if name in output.counts:  # the spikes themselves are not kept
                 statistics.update(output.counts[name], lengths, counted=True)
@@ -135,9 +129,9 @@ class Task(pl.LightningModule):
         self.optimizer_factory = optimizer
         self.is_sequence = is_sequence
         self.classes = classes
-        self.train_metrics = StageMetrics(network, classes, labelled)
-        self.val_metrics = StageMetrics(network, classes, labelled, synops)
-        self.test_metrics = StageMetrics(network, classes, labelled, synops)
+        self.train_metrics = StageMetrics(network, labelled)
+        self.val_metrics = StageMetrics(network, labelled, synops)
+        self.test_metrics = StageMetrics(network, labelled, synops)
         self.window = nn.ModuleDict(
             {
                 name: WindowFraction()
@@ -223,6 +217,21 @@ class Task(pl.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def optimizer_zero_grad(
+        self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """The same as the optimizer's own, without its profiling."""
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Short for the name of the running hook, which Lightning sets some sixty times a step."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def _check(self, loss: Tensor, stage: str) -> None:
         """Stop all ranks together: the loss is that of all of them."""

@@ -55,7 +55,7 @@ def parts_of_a_run(repetitions: int) -> None:
     training = next(iter(parts.data.train_dataloader()))
     validation = next(iter(parts.data.val_dataloader()))
     probe = probe_batch(parts.data, parts.diagnostics.samples)
-    bare, counting = (StageMetrics(task.network, task.classes, True, on) for on in (False, True))
+    bare, counting = (StageMetrics(task.network, True, on) for on in (False, True))
     callback = Diagnostics(parts.diagnostics, Path("unused"))
 
     def step() -> None:

@@ -172,9 +172,9 @@ def test_gradient_norms_are_means_over_steps_and_largest_elements() -> None:
     seen = []
     for seed in range(4):
         seen.append(gradients(module, seed))
-        largest = norms.measure()
-        assert largest.tolist() == [float(g.abs().max()) for g in seen[-1].values()]
-        norms.update(largest)
+        sizes = norms.measure()
+        assert sizes.largest.tolist() == [float(g.abs().max()) for g in seen[-1].values()]
+        norms.update(sizes)
     for name in norms.names:
         squares = [math.sqrt(sum(v * v for v in g[name].flatten().tolist())) for g in seen]
         assert norms.mean()[name] == pytest.approx(sum(squares) / 4, rel=1e-6)
@@ -196,7 +196,7 @@ def test_a_parameter_without_gradient_counts_as_zero_and_a_frozen_one_not_at_all
     norms.update(norms.measure())  # no gradient at all yet
     gradients(module, 0)
     module[1].weight.grad = None
-    assert norms.measure()[1] == 0
+    assert norms.measure().largest[1] == 0
     norms.update(norms.measure())
     assert norms.mean()["1.weight"] == 0
     half = float(gradient_of(module, "0.weight").norm()) / 2
@@ -211,7 +211,7 @@ def test_measure_shows_a_single_element_that_is_not_finite(bad: float, position:
     norms = GradientNorms(module)
     gradients(module, 0)
     gradient_of(module, "0.weight").view(-1)[position] = bad
-    largest = norms.measure()
+    largest = norms.measure().largest
     assert torch.isfinite(largest).tolist() == [False, True, True, True]
     assert largest[0].isnan() if math.isnan(bad) else largest[0] == math.inf
 
@@ -221,4 +221,4 @@ def test_large_finite_gradients_are_finite() -> None:
     norms = GradientNorms(module)
     gradients(module, 0)
     gradient_of(module, "0.weight").fill_(3e38)  # the sum of squares would overflow
-    assert norms.measure()[0] == pytest.approx(3e38)
+    assert norms.measure().largest[0] == pytest.approx(3e38)

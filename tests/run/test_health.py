@@ -6,6 +6,7 @@ from conftest import Run
 
 from surrolab.callbacks.finite import MAX_SKIPPED, FiniteGuard
 from surrolab.errors import RunError
+from surrolab.probes import GradientSizes
 
 SHORT = ("trainer.max_epochs=2", "trainer.limit_train_batches=5")
 
@@ -125,10 +126,11 @@ def test_steps_that_a_loss_scaler_skips_do_not_count_until_there_are_many():
         finite = False
 
         def measure(self):
-            return torch.tensor([float("inf"), 1.0]) if not self.finite else torch.ones(2)
+            largest = torch.tensor([float("inf"), 1.0]) if not self.finite else torch.ones(2)
+            return GradientSizes(largest, torch.ones(2))
 
-        def update(self, largest):
-            assert torch.isfinite(largest).all()
+        def update(self, sizes):
+            assert torch.isfinite(sizes.largest).all()
 
     task = Task.__new__(Task)
     torch.nn.Module.__init__(task)
@@ -145,3 +147,25 @@ def test_steps_that_a_loss_scaler_skips_do_not_count_until_there_are_many():
         guard.on_before_optimizer_step(trainer, task, None)
     with pytest.raises(RunError, match="overflow float16 in 20 steps in a row, first in hidden1"):
         guard.on_before_optimizer_step(trainer, task, None)
+
+
+def test_finite_membranes_whose_sums_add_up_to_infinity_do_not_stop_a_run():
+    """The guard looks at one number first, and at which is not finite only where that is not."""
+    from types import SimpleNamespace
+
+    from surrolab.task import Task
+
+    task = Task.__new__(Task)
+    torch.nn.Module.__init__(task)
+    task.network = torch.nn.Linear(1, 1)
+    trainer = SimpleNamespace(world_size=1, global_step=7, current_epoch=0)
+    last = {"hidden1": torch.tensor([3e38]), "readout": torch.tensor([3e38])}
+    task.evaluation = SimpleNamespace(output=SimpleNamespace(last_mem=last), loss=torch.tensor(1.0))
+    guard = FiniteGuard()
+    guard.on_before_backward(trainer, task, task.evaluation.loss)
+    last["readout"] = torch.tensor([float("nan")])
+    with pytest.raises(RunError, match="the membrane potential of readout is not finite in step 7"):
+        guard.on_before_backward(trainer, task, task.evaluation.loss)
+    last["readout"], task.evaluation.loss = torch.tensor([0.0]), torch.tensor(float("inf"))
+    with pytest.raises(RunError, match="the loss is not finite, though"):
+        guard.on_before_backward(trainer, task, task.evaluation.loss)

@@ -68,6 +68,6 @@ class StandardCallbacks:
                 )
             )
         if self.progress and sys.stdout.isatty():
-            callbacks.append(ProgressBar(leave=False))
+            callbacks.append(ProgressBar())
         callbacks.append(Checkpoints(best, last))
         return callbacks

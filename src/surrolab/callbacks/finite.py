@@ -1,5 +1,6 @@
 """Stops a run whose numbers are no longer finite, and says where it began."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -27,16 +28,20 @@ class FiniteGuard(pl.Callback):
     def on_before_backward(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor
     ) -> None:
-        assert isinstance(pl_module, Task)
-        assert pl_module.evaluation is not None
-        # Not finite at the last step if it was not at any: NaN and inf survive the decay.
-        last = pl_module.evaluation.output.last_mem
-        sums = torch.stack([mem.detach().float().sum() for mem in last.values()])
-        finite = torch.isfinite(torch.cat([sums, pl_module.evaluation.loss.detach().view(1)]))
         if trainer.world_size > 1:
             # All ranks see the averaged gradient, and stop together; a rank that stopped alone
             # would leave the others waiting.
             return
+        assert isinstance(pl_module, Task)
+        assert pl_module.evaluation is not None
+        loss = pl_module.evaluation.loss.detach()
+        # Not finite at the last step if it was not at any: NaN and inf survive the decay.
+        last = pl_module.evaluation.output.last_mem
+        sums = [mem.detach().sum(dtype=torch.float32) for mem in last.values()]
+        total = sum(sums, loss)
+        if math.isfinite(total):  # as nearly always; what it was that is not is looked at then
+            return
+        finite = torch.isfinite(torch.stack([*sums, loss.float()]))
         if not finite.all():
             self._stop(trainer, pl_module, finite[:-1], list(last))
 
@@ -45,12 +50,12 @@ class FiniteGuard(pl.Callback):
     ) -> None:
         assert isinstance(pl_module, Task)
         norms = pl_module.gradient_norms
-        largest = norms.measure()
-        finite = torch.isfinite(largest)
-        if finite.all():
+        sizes = norms.measure()
+        if math.isfinite(sizes.largest.max()):
             self._skipped = 0
-            norms.update(largest)
+            norms.update(sizes)
             return
+        finite = torch.isfinite(sizes.largest)
         self._skipped += 1
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             if self._skipped < MAX_SKIPPED:

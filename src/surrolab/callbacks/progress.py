@@ -25,7 +25,14 @@ _SHORT = {
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's Rich bar with the loss, accuracy and mean firing rate of the last epoch."""
+    """Lightning's Rich bar with the loss, accuracy and mean firing rate of the last epoch.
+
+    It is drawn ten times a second. Lightning's would be a hundred times, by a thread that takes
+    turns with training.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(refresh_rate=10)
 
     def configure_columns(self, trainer: pl.Trainer) -> list[Any]:
         columns = super().configure_columns(trainer)

@@ -1,14 +1,18 @@
 """What is measured of a network; ``torchmetrics`` metrics, so that they add up over ranks."""
 
-from surrolab.probes.gradients import GradientNorms
+from surrolab.probes.gradients import GradientNorms, GradientSizes
 from surrolab.probes.intervals import SpikeIntervals
 from surrolab.probes.membrane import MembraneDistribution
+from surrolab.probes.scores import Accuracy, Mean
 from surrolab.probes.spikes import SpikeStatistics
 from surrolab.probes.synops import SynapticOperations, static_metrics
 from surrolab.probes.window import WindowFraction
 
 __all__ = [
+    "Accuracy",
     "GradientNorms",
+    "GradientSizes",
+    "Mean",
     "MembraneDistribution",
     "SpikeIntervals",
     "SpikeStatistics",

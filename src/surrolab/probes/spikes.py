@@ -38,8 +38,9 @@ class SpikeStatistics(Metric):
         total = int(lengths_B.sum())
         count_N = spikes.detach() if counted else _count(spikes.detach(), lengths_B, total)
         self.batch_count = count_N.long()
-        self.count += self.batch_count
-        self.steps += total
+        # In place: to set a state is slow.
+        self.count.add_(self.batch_count)
+        self.steps.add_(total)
 
     def compute(self) -> dict[str, Tensor]:
         # On the CPU: not every device has float64.

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.profilers import PassThroughProfiler
 from torch import nn
 
 from surrolab.callbacks import (
@@ -40,6 +41,16 @@ def refused_by_lightning() -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise UserError(f"trainer: {one_line(error)}") from error
+
+
+class NoProfiler(PassThroughProfiler):
+    """Profiles nothing, and does not step in and out of some fifty generators a step for it."""
+
+    def profile(self, action_name: str) -> contextlib.nullcontext[str]:  # type: ignore[override]
+        return _NO_CONTEXT
+
+
+_NO_CONTEXT = contextlib.nullcontext("")
 
 
 @dataclass(frozen=True)
@@ -171,6 +182,7 @@ def build_trainer(
             enable_model_summary=False,
             enable_progress_bar=bar,
             num_sanity_val_steps=0,
+            profiler=NoProfiler(),
             # The data's own sampler shards without doubling a sample in evaluation.
             use_distributed_sampler=False,
         )
