@@ -21,7 +21,7 @@ from surrolab.schema.keys import (
     text,
 )
 
-ENGINES = ("auto", "stepwise")
+ENGINES = ("auto", "stepwise", "torch", "native", "triton")
 
 
 def _is_file_name(name: str) -> bool:
