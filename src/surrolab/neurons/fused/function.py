@@ -155,7 +155,7 @@ def _buffers(
             spread = value.detach().to(buffers.wide).expand(run.shape)
             buffers[f"p_{name}"] = spread.reshape(lanes)
         elif run.engine.loads_parameters:  # a number would make the device wait
-            buffers[f"p_{name}"] = value.detach().to(buffers.wide).reshape(1)
+            buffers[f"p_{name}"] = value.detach().to(buffers.device, buffers.wide).reshape(1)
         else:
             buffers.numbers[name] = float(value.detach())
     if run.scan.smooth:
