@@ -11,15 +11,16 @@ from surrolab.neurons.fused.assembly import Unsupported, why_not
 from surrolab.neurons.fused.buffers import Engine
 from surrolab.neurons.fused.native import NativeEngine
 from surrolab.neurons.fused.torch_scan import TorchEngine
+from surrolab.neurons.fused.triton import TritonEngine
 
 if TYPE_CHECKING:
     from surrolab.neurons.layer import NeuronLayer
 
 log = logging.getLogger(__name__)
 
-ENGINES = ("auto", "stepwise", "torch", "native")
+ENGINES = ("auto", "stepwise", "torch", "native", "triton")
 
-_NATIVE, _TORCH = NativeEngine(), TorchEngine()
+_NATIVE, _TORCH, _TRITON = NativeEngine(), TorchEngine(), TritonEngine()
 
 
 class Choice(NamedTuple):
@@ -48,7 +49,7 @@ def choose(
     if unusual is not None:
         return Choice(None, unusual)
     why = None
-    for engine in _candidates(layer.engine):
+    for engine in _candidates(layer.engine, device):
         reason = _reason(engine, dtype, device, without)
         if reason is None:
             return Choice(engine, why)
@@ -56,8 +57,12 @@ def choose(
     return Choice(None, why)
 
 
-def _candidates(asked: str) -> tuple[Engine, ...]:
-    return (_TORCH,) if asked == "torch" else (_NATIVE, _TORCH)
+def _candidates(asked: str, device: torch.device) -> tuple[Engine, ...]:
+    if asked == "torch":
+        return (_TORCH,)
+    if asked == "triton":
+        return (_TRITON, _NATIVE, _TORCH)
+    return (_TRITON, _TORCH) if asked == "auto" and device.type == "cuda" else (_NATIVE, _TORCH)
 
 
 def _reason(

@@ -62,7 +62,7 @@ class Buffers:
             self[name] = array
 
     def parameter(self, name: str) -> Tensor | float:
-        """``[lanes]``, or one number for all."""
+        """``[lanes]``, or one number, maybe ``[1]``, for all."""
         return self.numbers[name] if name in self.numbers else self[f"p_{name}"]
 
 
@@ -74,10 +74,13 @@ class Engine(Protocol):
     first of a given state. The states and gradients in the buffers go on from call to call.
     ``prints`` says whether the engine computes the surrogate itself where it can be printed; else
     ``h`` is given to it, and it leaves the spikes' gradients in ``g_s_rows``.
+    ``loads_parameters`` says whether a parameter that all neurons share is wanted as an array
+    ``p_*`` of one element, so that its value is never asked of the device.
     """
 
     name: str
     prints: bool
+    loads_parameters: bool
 
     def supports(self, dtype: torch.dtype, device: torch.device) -> str | None: ...
 

@@ -156,6 +156,8 @@ def _buffers(run: Pass, cur: Tensor | None, parameters: dict[str, Tensor]) -> Bu
         if name in run.scan.arrays:
             spread = value.detach().to(buffers.wide).expand(run.shape)
             buffers[f"p_{name}"] = spread.reshape(lanes)
+        elif run.engine.loads_parameters:  # a number would make the device wait
+            buffers[f"p_{name}"] = value.detach().to(buffers.device, buffers.wide).reshape(1)
         else:
             buffers.numbers[name] = value.item()
     if run.scan.smooth:

@@ -30,6 +30,7 @@ class NativeEngine:
 
     name = "native"
     prints = True
+    loads_parameters = False
 
     def supports(self, dtype: torch.dtype, device: torch.device) -> str | None:
         """Why it does not, or None."""

@@ -23,6 +23,7 @@ class TorchEngine:
 
     name = "torch"
     prints = False
+    loads_parameters = False
 
     def supports(self, dtype: torch.dtype, device: torch.device) -> str | None:
         """Why it does not, or None."""
