@@ -15,6 +15,7 @@ import part_steps
 import report
 import torch
 from options import PARTS, arguments
+from others import Others
 from part_neuron import SHAPES
 from remote import KEEPING, Spyx, start_spyx
 
@@ -88,15 +89,17 @@ def main() -> None:
                 stack.enter_context(spyx)
         facts = machine.facts(given.device, given.threads, spyx.version if spyx else None)
         for part in parts:
+            others = Others([spyx.pid] if spyx else [])
             if given.device == "cuda":
                 found = on_gpu(part, given.quick) if part in ON_GPU else {}
             else:
                 found = on_cpu(part, given.quick, given.threads, spyx)
+            share = others.share()
             for name, result in found.items():
                 variant = f"{given.device}, {name}" + (
                     f", {memory}" if given.device == "cpu" and part != "memory" else ""
                 )
-                about = {"machine": facts, "quick": given.quick}
+                about = {"machine": facts, "quick": given.quick, "others": share}
                 results.setdefault(part, {})[variant] = about | result
                 print(report.section(part, variant, results[part][variant]))
             given.output.mkdir(parents=True, exist_ok=True)

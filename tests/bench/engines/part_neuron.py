@@ -52,11 +52,11 @@ def measure(
         ties = 0 if dtype == torch.float32 else 0.01
         good = checked(calls, cur, [cur], gradient, ties)
         jobs = {name: both(call, cur, [cur], gradient) for name, call in good.items()}
+        jobs[FLOOR] = floor(shape, device, dtype)
         key = None
         if spyx is not None:
             key = spyx.make(shape, depth=0)
             jobs["Spyx"] = spyx.job(key)
-        jobs[FLOOR] = floor(shape, device, dtype)
         results[case(shape)] = interleave(jobs, seconds)
         if spyx is not None and key is not None:
             spyx.drop(key)

@@ -28,6 +28,7 @@ class Spyx:
             # Before jax starts its threads: as many cores as torch has threads.
             preexec_fn=lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads]),
         )
+        self.pid = self._process.pid
         self._keys = itertools.count()
         self.version: str = self.ask(do="version")["version"]
 

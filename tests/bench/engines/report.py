@@ -76,6 +76,8 @@ def machine_line(result: dict[str, Any]) -> str:
     about = result["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     quick = " A quick run: few rounds." if result["quick"] else ""
+    if result["others"] is not None:
+        quick += f" Other processes took {result['others']:.0%} of the machine meanwhile."
     return (
         f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, "
         f"{about['simd']}; Python {about['python']}, {versions}; commit {about['commit']}.{quick}\n"

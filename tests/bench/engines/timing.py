@@ -3,18 +3,21 @@
 import gc
 import time
 from collections.abc import Callable
+from statistics import median
 
 Job = Callable[[], float]  # runs once and says how many seconds that took
 Times = dict[str, list[float]]  # by contender, a value for each round
 
-WARM_UP = 3
+WARM_UP = 2
+TURN = 0.03
 
 
 def interleave(jobs: dict[str, Job], seconds: float, rounds: tuple[int, int] = (7, 60)) -> Times:
     """Rounds of all jobs for about so many ``seconds``, at least and at most so many ``rounds``.
 
-    Every timed run comes right behind an untimed one of the same job, as a step of training does
-    behind another one: caches hold its own data, and no other library's threads still spin.
+    In its turn a job runs untimed for ``TURN`` seconds and then timed for as long, of which the
+    median counts. So a run comes behind others of the same job, as a step of training does: the
+    caches hold its own data, and no other library's threads still spin.
     """
     for _ in range(WARM_UP):
         for job in jobs.values():
@@ -27,6 +30,13 @@ def interleave(jobs: dict[str, Job], seconds: float, rounds: tuple[int, int] = (
         if done >= least and time.perf_counter() - start > seconds:
             break
         for name, job in jobs.items():
-            job()
-            taken[name].append(round(job(), 7))
+            _turn(job)
+            taken[name].append(round(median(_turn(job)), 7))
     return taken
+
+
+def _turn(job: Job) -> list[float]:
+    runs = [job()]
+    while sum(runs) < TURN:
+        runs.append(job())
+    return runs
