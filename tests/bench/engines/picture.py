@@ -118,5 +118,8 @@ def _growth(axis: Axes, times: dict[str, Any], key: str) -> None:
             axis.loglog(*zip(*points[name], strict=True), ".-", label=name, color=COLOURS[name])
     if points:
         axis.legend(fontsize=6, ncols=2)
+        sizes = sorted({x for line in points.values() for x, _ in line})
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.minorticks_off()
     fixed = "Linear and LIF layers" if key == "depth" else "neuron alone"
     axis.set_title(f"{fixed}: ms against {key}", fontsize=9)
