@@ -28,9 +28,9 @@ def synapses(width: int, depth: int, device: str) -> list[nn.Linear]:
 
 def sparse(fc: nn.Linear) -> Callable[[Tensor], Tensor]:
     """Our linear layer that makes use of spikes being few, with the weights of ``fc``."""
-    from surrolab.models import SparseLinear
+    from surrolab.synapses import SpikeLinear
 
-    made = SparseLinear(fc.in_features, fc.out_features, bias=False)
+    made = SpikeLinear(fc.in_features, fc.out_features, bias=False)
     made.weight = fc.weight
     synapse: Callable[[Tensor], Tensor] = made
     return synapse

@@ -73,7 +73,7 @@ def kept() -> bool:
 def main() -> None:
     """Measure, merge with what other calls have measured, and write."""
     given = arguments()
-    raw = given.output / "engines.json"
+    raw = given.output / "benchmark.json"
     results: dict[str, Any] = json.loads(raw.read_text()) if raw.exists() else {}
     parts = () if given.redraw else given.part or PARTS
     torch.set_num_threads(given.threads)

@@ -21,7 +21,7 @@ def arguments(description: str | None = None) -> argparse.Namespace:
         help="let the C library keep freed memory, as training does",
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=CHECKOUT / "docs")
+    parser.add_argument("--output", type=Path, default=CHECKOUT / "docs" / "engines")
     parser.add_argument("--redraw", action="store_true", help="tables and picture from the JSON")
     parser.add_argument(
         "--peers", type=Path, default=Path.home() / ".cache" / "surrolab-bench", metavar="DIR"

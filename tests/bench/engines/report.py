@@ -137,18 +137,18 @@ def short(value: float) -> str:
 
 
 def write(results: dict[str, Any], folder: Path) -> None:
-    """``engines.md`` and ``engines.svg``, from whatever has been measured."""
+    """``benchmark.md`` and ``benchmark.svg``, from whatever has been measured."""
     blocks = [
         "# Speed and memory of the engines\n",
-        "Made by `python tests/bench/engines`; raw numbers in `engines.json`. All contenders of a "
+        "Made by `python tests/bench/engines`; raw numbers in `benchmark.json`. All contenders of a "
         "table ran in turn, round by round, in one session. Ratios are taken within each round, "
         "then their median.\n",
-        "![](engines.svg)\n",
+        "![](benchmark.svg)\n",
     ]
     for part, title in TITLES.items():
         if part in results:
             blocks += [f"## {title}\n", TEXTS[part] + "\n"]
             blocks += [section(part, name, found) for name, found in results[part].items()]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "engines.md").write_text("\n".join(blocks))
-    picture.draw(results, folder / "engines.svg")
+    (folder / "benchmark.md").write_text("\n".join(blocks))
+    picture.draw(results, folder / "benchmark.svg")
