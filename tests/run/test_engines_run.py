@@ -2,16 +2,22 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from statistics import mean
 
 import pytest
 import torch
 from conftest import Run
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from surrolab.native import available
 from surrolab.neurons import engines
+from surrolab.run.build import build_parts
 from surrolab.run.directory import RunDirectory
 from surrolab.run.load import load_run
+from surrolab.schema import CONF, validate
 
 needs_compiler = pytest.mark.skipif(available() is not None, reason="there is no C compiler here")
 ENGINES = ("stepwise", "torch", "native")
@@ -80,6 +86,60 @@ def test_without_a_compiler_the_program_says_nothing_on_standard_error(program):
     assert process.stderr == ""
     assert process.stdout.count("engine native gives way: ") == 1
     assert facts_of(Run(process, program.directory / "run"))["hidden1"]["engine"] == "torch"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ((), (None, None, True)),
+        (("checkpoint_steps=auto", "overwrite_membrane=false"), (0, None, False)),
+        (("checkpoint_steps=7", "truncate_steps=5"), (7, 5, True)),
+    ],
+)
+def test_what_is_asked_for_reaches_the_network(words, wanted):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", [*words, "name=test", "logger=none", "engine=torch"])
+    parts = build_parts(validate(OmegaConf.to_container(config, resolve=True)))
+    network = parts.task.network
+    for _, layer in network.named_layers():
+        found = network.checkpoint_steps, network.truncate_steps, layer.neurons.overwrite_membrane
+        assert found == wanted
+        assert layer.neurons.engine == "torch"
+
+
+# One array after the other, each of 64 MB, is made and freed; then says what is still held.
+HOLDING = """
+import sys
+import numpy
+from surrolab.memory import keep_freed_memory
+assert keep_freed_memory(sys.argv[1] == "true")
+def held():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) // 1024
+before = held()
+for _ in range(3):
+    numpy.ones(8 << 20)
+    after = held()
+print(after - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux' /proc")
+def test_freed_memory_is_kept_or_given_back():
+    held = {
+        keep: int(subprocess.run([sys.executable, "-c", HOLDING, keep], capture_output=True).stdout)
+        for keep in ("true", "false")
+    }
+    assert 60 <= held["true"] < 80, "kept, and taken again by the next"
+    assert held["false"] < 10
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_run_says_which_of_them(here, monkeypatch, keep):
+    said = []
+    monkeypatch.setattr("surrolab.run.execute.keep_freed_memory", said.append)
+    assert here("debug=smoke", f"keep_memory={str(keep).lower()}")[0] == 0
+    assert said == [keep]
 
 
 # --- The same numbers, whoever computes them.
