@@ -36,7 +36,9 @@ format: setup ## put the code into the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure the accuracy of every surrogate, for docs/ (minutes)
+bench: setup ## measure speed beside other libraries, and accuracies, for docs/ (an hour)
+	$(BIN)/python tests/bench/engines
+	$(BIN)/python tests/bench/overhead.py
 	$(BIN)/python tests/bench/accuracy.py
 
 clean: ## remove the virtual environment and caches; runs in outputs/ stay
