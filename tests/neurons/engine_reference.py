@@ -178,7 +178,7 @@ def assert_close(found, wanted, bound, long_sums=1e-4):
         if name not in wanted.gradients:
             assert not gradient.any(), name
             continue
-        shared = name in ("beta", "alpha", "threshold") or name.startswith("spike_grad")
+        shared = name != "current" and not name.startswith(("membrane", "state."))
         error = largest_error(gradient, wanted.gradients[name])
         assert error <= (long_sums if shared else bound), (name, error)
         assert not math.isnan(error), name

@@ -197,8 +197,10 @@ def test_a_current_that_is_the_same_in_all_steps(reset, engine):
     assert largest_error(once.grad, spread.grad) <= 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(
+    name=st.sampled_from(NEURONS),
+    reset=st.sampled_from(RESETS),
     steps=st.integers(1, 40),
     batch=st.integers(1, 9),
     size=st.integers(1, 130),
@@ -208,17 +210,25 @@ def test_a_current_that_is_the_same_in_all_steps(reset, engine):
     seed=st.integers(0, 1000),
     engine=st.sampled_from(ENGINES),
 )
-def test_any_shape_and_parameters(steps, batch, size, beta, threshold, slope, seed, engine):
+def test_any_shape_and_parameters(
+    name, reset, steps, batch, size, beta, threshold, slope, seed, engine
+):
     surrogate = Formula(FORMULA, slope=slope)
-    neuron = make("leaky", "subtract", surrogate, size=size)
-    neuron.beta.data.fill_(beta)
+    neuron = make(name, reset, surrogate, size=size)
+    if name != "alpha":  # whose two decays have to keep apart
+        neuron.beta.data.fill_(beta)
     neuron.threshold.data.fill_(threshold)
     cur = current(steps, batch, size, seed)
     stepped = run(neuron, cur, "stepwise")
     found = run(neuron, cur, engine)
     assert torch.equal(found.spikes, stepped.spikes)
     assert torch.equal(found.membrane, stepped.membrane)
-    assert_close(found, stepped, 1e-6)
+    wanted = reference(name, neuron, cur, reset, True, found.membrane, _own_scale(name))
+    for part in ("current", "membrane"):
+        truth = wanted.gradients[part]
+        # Where terms cancel, float32 is that far off by itself.
+        own = largest_error(stepped.gradients[part], truth)
+        assert largest_error(found.gradients[part], truth) <= max(1e-6, 1.5 * own)
 
 
 @pytest.mark.parametrize("shape", [(5, 2, 3, 4, 6), (4, 3, 1), (1, 1, 1), (3, 0, 5), (2, 5, 0)])
