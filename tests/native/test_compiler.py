@@ -381,3 +381,23 @@ def test_nothing_is_said_where_all_is_well(caplog):
     with caplog.at_level(logging.DEBUG):
         assert isinstance(library(ANSWER), ctypes.CDLL)
     assert caplog.records == []
+
+
+def test_a_compiler_may_be_several_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURROLAB_CACHE", str(tmp_path))
+    monkeypatch.setenv("CC", f"{shutil.which('env')} LC_ALL=C {shutil.which('cc')}")
+    assert library("int seven(void) { return 7; }\n").seven() == 7
+
+
+def test_what_a_killed_compilation_left_is_removed_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SURROLAB_CACHE", str(tmp_path))
+    old, new = tmp_path / ".compiling-old", tmp_path / ".compiling-new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "kernel.c").write_text("int unfinished")
+    os.utime(old, (time.time() - 3600, time.time() - 3600))
+    library("int eight(void) { return 8; }\n")
+    assert not old.exists()
+    assert new.exists()

@@ -7,14 +7,18 @@ rename, whole or not at all, so that two processes that compile the same do not 
 stands the hash of what is before it: to load a library that was cut off ends the process.
 """
 
+import contextlib
 import ctypes
 import functools
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
 import threading
+import time
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -97,20 +101,30 @@ def _load(source: str, folder: Path, cc: str) -> ctypes.CDLL:
             log.warning("the compiled kernel %s cannot be loaded (%s): made anew", path, error)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _tidy(folder)
         # Built beside its place: only within a file system is a rename one step.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".compiling-") as scratch:
             made = _compile(compiler, source, Path(scratch))
             try:
                 loaded = ctypes.CDLL(str(made))  # a library that cannot be loaded is not kept
             except OSError as error:
+                made_by = " ".join(compiler)
                 raise CompilerError(
-                    f"the compiler {compiler} made a library that cannot be loaded: {error}"
+                    f"the compiler {made_by} made a library that cannot be loaded: {error}"
                 ) from error
             _seal(made)
             made.replace(path)
             return loaded
     except OSError as error:
         raise CompilerError(f"the cache {folder} cannot be used: {error}") from error
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what processes that were killed while they compiled have left."""
+    for left in folder.glob(".compiling-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 10 * LONGEST:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _seal(path: Path) -> None:
@@ -126,30 +140,31 @@ def _load_sealed(path: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
-def _compile(compiler: str, source: str, scratch: Path) -> Path:
+def _compile(compiler: Sequence[str], source: str, scratch: Path) -> Path:
     text, made = scratch / "kernel.c", scratch / "kernel.so"
     text.write_text(source)
     complaint = ""
     for count in range(len(WANTED), -1, -1):
         flags = [*STRICT, *WANTED[:count], "-shared", "-fPIC"]
-        done = _call(compiler, *flags, "-o", str(made), str(text), "-lm")
+        done = _call(*compiler, *flags, "-o", str(made), str(text), "-lm")
         if done.returncode == 0 and made.exists():
             return made
         complaint = complaint or _first_line(done.stderr) or f"status {done.returncode}"
-    raise CompilerError(f"the compiler {compiler} fails: {complaint}")
+    raise CompilerError(f"the compiler {' '.join(compiler)} fails: {complaint}")
 
 
 @functools.lru_cache(maxsize=8)
-def _compiler(cc: str) -> tuple[str, str]:
-    """The compiler's path, and what it predefines for this machine."""
-    for name in [cc] if cc else ["cc", "gcc", "clang"]:
-        path = shutil.which(name)
+def _compiler(cc: str) -> tuple[tuple[str, ...], str]:
+    """The words that start the compiler, and what it predefines for this machine."""
+    for words in [shlex.split(cc)] if cc.strip() else [["cc"], ["gcc"], ["clang"]]:
+        path = shutil.which(words[0])
         if path is None:
             continue
+        start = (path, *words[1:])  # such as ccache gcc
         for flags in ([WANTED[0]], []):
-            done = _call(path, *flags, "-dM", "-E", "-x", "c", os.devnull)
+            done = _call(*start, *flags, "-dM", "-E", "-x", "c", os.devnull)
             if done.returncode == 0 and done.stdout:
-                return path, done.stdout
+                return start, done.stdout
         raise CompilerError(f"the compiler {path} fails: {_first_line(done.stderr) or 'no output'}")
     raise CompilerError(f"there is no C compiler ({cc or 'cc, gcc or clang'})")
 

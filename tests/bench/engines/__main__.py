@@ -1,9 +1,9 @@
 """How fast the engines are, and how much memory they take, beside snnTorch and other libraries.
 
-``python tests/bench/engines`` measures everything and writes ``benchmark.json`` (raw), ``benchmark.md``
-and ``benchmark.svg`` to docs/engines/. ``--part`` measures some parts and leaves the others as they were;
-``--device cuda`` measures the neurons on a GPU. The peers are installed on the first call, into
-environments outside the checkout (``--peers``).
+``python tests/bench/engines`` measures everything and writes ``benchmark.json`` (raw),
+``benchmark.md`` and ``benchmark.svg`` to docs/engines/. ``--part`` measures some parts and leaves
+the others as they were; ``--device cuda`` measures the neurons on a GPU. The peers are installed on
+the first call, into environments outside the checkout (``--peers``).
 """
 
 import os

@@ -140,8 +140,8 @@ def write(results: dict[str, Any], folder: Path) -> None:
     """``benchmark.md`` and ``benchmark.svg``, from whatever has been measured."""
     blocks = [
         "# Speed and memory of the engines\n",
-        "Made by `python tests/bench/engines`; raw numbers in `benchmark.json`. All contenders of a "
-        "table ran in turn, round by round, in one session. Ratios are taken within each round, "
+        "Made by `python tests/bench/engines`; raw numbers in `benchmark.json`. All contenders of "
+        "a table ran in turn, round by round, in one session. Ratios are taken within each round, "
         "then their median.\n",
         "![](benchmark.svg)\n",
     ]
