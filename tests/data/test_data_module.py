@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from surrolab.data import Batch, DataModule, Digits, Randman, Samples, SampleSet, Splits, YinYang
 
@@ -104,6 +105,16 @@ def test_loading_leaves_the_global_random_stream_alone() -> None:
     torch.manual_seed(4)
     numbers(module)
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("stage", ["train", "val"])
+def test_batches_are_those_of_torchs_own_loader(stage: str) -> None:
+    loader = getattr(Numbered(batch_size=16), f"{stage}_dataloader")()
+    theirs = list(DataLoader.__iter__(loader))
+    own = list(loader)
+    assert len(own) == len(theirs) == len(loader)
+    for one, other in zip(own, theirs, strict=True):
+        assert all(a.equal(b) for a, b in zip(one, other, strict=True))
 
 
 def test_sequence_batches_are_time_first() -> None:

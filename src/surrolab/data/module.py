@@ -2,10 +2,9 @@
 
 import os
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
-import torch
 from torch.utils.data import DataLoader
 
 from surrolab.data.batch import Batch
@@ -14,6 +13,17 @@ from surrolab.data.checks import folder, fraction, whole_number
 from surrolab.data.samples import Samples, SampleSet, Splits, split_off
 
 Stage = Literal["train", "val", "test"]
+
+
+class Loader(DataLoader[Batch]):
+    """Gives a sampler's indices to a data set that makes a batch of them, and does no more.
+
+    What it yields is what the base class would, which takes longer than the indexing where batches
+    are small, and draws a number from a random stream at each start.
+    """
+
+    def __iter__(self) -> Any:
+        return map(self.dataset.__getitem__, self.sampler)
 
 
 class DataModule(pl.LightningDataModule, ABC):
@@ -151,11 +161,4 @@ class DataModule(pl.LightningDataModule, ABC):
             rank=0 if self.trainer is None else self.trainer.global_rank,
             world_size=1 if self.trainer is None else self.trainer.world_size,
         )
-        return DataLoader(
-            SampleSet(samples, self.is_sequence),
-            sampler=batches,
-            batch_size=None,
-            num_workers=0,
-            # Its own: a loader draws a number at each start, by default from the global stream.
-            generator=torch.Generator(),
-        )
+        return Loader(SampleSet(samples, self.is_sequence), sampler=batches, batch_size=None)

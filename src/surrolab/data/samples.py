@@ -77,11 +77,15 @@ class SampleSet(Dataset[Batch]):
     def __getitem__(self, index: Tensor | int) -> Batch:
         """Return the samples at ``index``; a single number gives a batch of one."""
         rows = torch.as_tensor(index).reshape(-1)
-        x = self.samples.x[rows]
+        # Half the time of indexing, for small batches.
+        x, y, lengths = (
+            part.index_select(0, rows)
+            for part in (self.samples.x, self.samples.y, self.samples.lengths)
+        )
         if self.sequence:
             # Made contiguous while the samples are still in their compact type.
             x = x.transpose(0, 1).contiguous()
-        return Batch(x.to(torch.float32), self.samples.y[rows], self.samples.lengths[rows])
+        return Batch(x.to(torch.float32), y, lengths)
 
 
 def split_off(samples: Samples, name: str, share: float, seed: int) -> tuple[Samples, Samples]:
