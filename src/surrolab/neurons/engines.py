@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -48,8 +49,21 @@ def choose(
     unusual = why_not(layer)
     if unusual is not None:
         return Choice(None, unusual)
+    surroundings = tuple(map(os.environ.get, ("CC", "SURROLAB_CACHE", "TRITON_INTERPRET")))
+    return _first_that_works(layer.engine, dtype, device, without, surroundings)
+
+
+@functools.lru_cache(maxsize=256)
+def _first_that_works(
+    asked: str,
+    dtype: torch.dtype,
+    device: torch.device,
+    without: frozenset[str],
+    surroundings: tuple[str | None, ...],
+) -> Choice:
+    """Looked up in every pass; ``surroundings`` is what else it depends on."""
     why = None
-    for engine in _candidates(layer.engine, device):
+    for engine in _candidates(asked, device):
         reason = _reason(engine, dtype, device, without)
         if reason is None:
             return Choice(engine, why)

@@ -154,14 +154,14 @@ class NeuronLayer(nn.Module):
 
     def _project(self) -> None:
         # Through .data: a graph of an earlier forward pass stays good for its backward.
-        for name in ("beta", "alpha"):
-            decay = getattr(self.neuron, name, None)
-            if isinstance(decay, nn.Parameter):
-                decay.data.clamp_(0, 1)
-        if isinstance(self.neuron.threshold, nn.Parameter):
-            self.neuron.threshold.data.clamp_(min=MIN_THRESHOLD)
-        if isinstance(self.surrogate, Surrogate):
-            self.surrogate.project()
+        for name, parameter in self.neuron._parameters.items():
+            if parameter is not None and name in ("beta", "alpha"):
+                parameter.data.clamp_(0, 1)
+            elif parameter is not None and name == "threshold":
+                parameter.data.clamp_(min=MIN_THRESHOLD)
+        surrogate = self.surrogate
+        if isinstance(surrogate, Surrogate) and surrogate._parameters:
+            surrogate.project()
 
 
 class SpikingLayer(NeuronLayer):

@@ -45,8 +45,11 @@ class Unsupported(Exception):  # noqa: N818  (nothing went wrong: another engine
 def why_not(layer: "NeuronLayer") -> str | None:
     """Why no engine can fuse this layer as it is now, or None."""
     if layer.spiking:
-        if adopted(layer.surrogate) is None:
+        surrogate = adopted(layer.surrogate)
+        if surrogate is None:
             return "its spike_grad is no elementwise hard step that could be taken over"
+        if surrogate._modules or not surrogate._parameters.keys() <= {"slope", "scale"}:
+            return "its surrogate learns more than slope and scale"
         if layer.fire is not None and not _smooth(layer):
             return "something else takes the place of the step"
     recurrent = getattr(layer.neuron, "recurrent", None)

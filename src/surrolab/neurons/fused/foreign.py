@@ -26,12 +26,13 @@ class Foreign(Surrogate):
 
     def __init__(self, function: SpikeGrad) -> None:
         super().__init__(1.0)
-        self.function = function
+        # In a tuple, so that a module is not registered: it has nothing to train or to move.
+        self.functions = (function,)
 
     def shape(self, u: Tensor) -> Tensor:
         with torch.enable_grad():
             x = u.detach().clone().requires_grad_()
-            spikes = self.function(x)
+            spikes = self.functions[0](x)
             return torch.autograd.grad(spikes, x, torch.ones_like(spikes))[0]
 
 

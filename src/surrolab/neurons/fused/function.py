@@ -67,7 +67,8 @@ class FusedPass(torch.autograd.Function):
         cur, weight, bias, spk_0, *rest = tensors
         assert cur is not None
         states, parameters = rest[: len(scan.states)], rest[len(scan.states) :]
-        buffers = _buffers(run, cur, _named(run, parameters))
+        buffers = _buffers(run, cur)
+        _take_parameters(run, buffers, _named(run, parameters))
         for name, state in zip(scan.states, states, strict=True):
             buffers[name] = _flat(state, buffers) if state is not None else _rest(buffers)
         if scan.spiking:
@@ -92,7 +93,8 @@ class FusedPass(torch.autograd.Function):
             needed = cur if "gain" in scan.wanted else None  # else it need not be kept
             spikes = out if scan.recurrent else None
             ctx.save_for_backward(needed, *tensors[1:], *saved, fed, spikes)
-        ctx.run = run
+        ctx.run, ctx.numbers = run, buffers.numbers
+        ctx.spread = {n: array for n, array in buffers.arrays.items() if n.startswith("p_")}
         ctx.spent = False
         ctx.set_materialize_grads(False)
         return (out, *final)
@@ -114,7 +116,10 @@ class FusedPass(torch.autograd.Function):
         cur, weight, bias, spk_0, *rest = saved
         states, parameters = rest[: len(scan.states)], rest[len(scan.states) :]
         named = _named(run, parameters)
-        buffers = _buffers(run, cur, named)
+        buffers = _buffers(run, cur)
+        buffers.numbers = ctx.numbers
+        for name, array in ctx.spread.items():
+            buffers[name] = array
         for name, array in zip(scan.saved, rows, strict=True):
             buffers[f"{name}_rows"] = array
         _incoming(run, buffers, g_out, g_final)
@@ -144,26 +149,30 @@ class FusedPass(torch.autograd.Function):
         return (None, g_cur, g_weight, g_bias, g_spk_0, *g_states, *g_parameters)
 
 
-def _buffers(run: Pass, cur: Tensor | None, parameters: dict[str, Tensor]) -> Buffers:
+def _buffers(run: Pass, cur: Tensor | None) -> Buffers:
     lanes = run.shape.numel()
     buffers = Buffers(run.scan, run.steps, lanes, run.device)
     if cur is not None:
         same = run.scan.constant or (cur.stride(0) == 0 and run.steps > 1)
         buffers.cur_stride = 0 if same else lanes
         buffers["cur"] = (cur[:1] if same else cur).reshape(1 if same else run.steps, lanes)
-    buffers.numbers |= run.numbers
-    for name, value in parameters.items():
-        if name in run.scan.arrays:
-            spread = value.detach().to(buffers.wide).expand(run.shape)
-            buffers[f"p_{name}"] = spread.reshape(lanes)
-        elif run.engine.loads_parameters:  # a number would make the device wait
-            buffers[f"p_{name}"] = value.detach().to(buffers.device, buffers.wide).reshape(1)
-        else:
-            buffers.numbers[name] = value.item()
     if run.scan.smooth:
         step = run.surrogate.smooth_step if run.surrogate is not None else torch.sigmoid
         buffers.step = lambda x: step(x.view(run.shape)).view(lanes)
     return buffers
+
+
+def _take_parameters(run: Pass, buffers: Buffers, parameters: dict[str, Tensor]) -> None:
+    """Numbers, or an array where neurons differ."""
+    buffers.numbers |= run.numbers
+    for name, value in parameters.items():
+        if name in run.scan.arrays:
+            spread = value.detach().to(buffers.wide).expand(run.shape)
+            buffers[f"p_{name}"] = spread.reshape(buffers.lanes)
+        elif run.engine.loads_parameters:  # a number would make the device wait
+            buffers[f"p_{name}"] = value.detach().to(buffers.device, buffers.wide).reshape(1)
+        else:
+            buffers.numbers[name] = value.item()
 
 
 def _named(run: Pass, parameters: Sequence[Any]) -> dict[str, Tensor]:

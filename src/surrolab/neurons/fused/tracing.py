@@ -230,19 +230,26 @@ class Settings:
             for name, value in surrogate.__dict__.items()
             if not name.startswith("_") and name not in ("training", "slope", "scale")
         }
-        self.key = (type(surrogate), tuple(sorted(settings.items())))
+        self.key: tuple[Any, ...] = (type(surrogate), *settings.items())
+        try:
+            self.hash = hash(self.key)
+        except TypeError:  # a list, say
+            self.key = (type(surrogate), repr(settings))
+            self.hash = hash(self.key)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Settings) and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return self.hash
 
 
 @functools.lru_cache(maxsize=512)
 def _traced(settings: Settings, what: str) -> Expression | NotPrintableError:
+    if settings.surrogate._buffers or settings.surrogate._modules:
+        return NotPrintableError("it has buffers or modules")
     surrogate = copy.copy(settings.surrogate)
-    surrogate.__dict__ |= {"_parameters": {}, "_buffers": dict(surrogate._buffers)}
+    surrogate.__dict__["_parameters"] = {}
 
     def at(slope: Tensor, scale: Tensor) -> Surrogate:
         surrogate.__dict__ |= {"slope": slope, "scale": scale}
