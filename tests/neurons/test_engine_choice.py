@@ -34,6 +34,7 @@ needs_compiler = pytest.mark.skipif(not COMPILES, reason="there is no C compiler
 def nothing_said(monkeypatch):
     """What the process has said before is forgotten: each test hears it anew."""
     engines.say.cache_clear()
+    engines._first_that_works.cache_clear()
     yield
     engines.say.cache_clear()
 
@@ -196,8 +197,15 @@ def test_what_native_does_not_know_goes_to_torch(dtype, caplog):
 
 
 def test_another_device_is_not_for_native():
+    choice = layer_of("native").choice(device=torch.device("meta"))
+    assert choice == (engines._TORCH, "native kernels run on the CPU and not on meta")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_gpu_that_is_not_there_is_not_for_triton():
     choice = layer_of().choice(device=torch.device("cuda"))
-    assert choice == (engines._TORCH, "native kernels run on the CPU and not on cuda")
+    assert choice.engine is engines._TORCH
+    assert choice.why in ("there is no CUDA device", "triton is not installed")
 
 
 @pytest.mark.parametrize("engine", ["auto", "torch", "native"])

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from surrolab.cli.explain import check_flags, explain
 from surrolab.errors import UserError, one_line
+from surrolab.memory import ask_for_huge_pages
 from surrolab.run.directory import RunDirectory
 from surrolab.schema import CONF, validate
 
@@ -80,6 +81,8 @@ def _job(config: DictConfig) -> int:
         group: option for group, option in hydra_config.runtime.choices.items() if "/" not in group
     }
     directory.write_config(valid, list(hydra_config.overrides.task), choices)
+    if valid["keep_memory"]:
+        ask_for_huge_pages()
     try:
         from surrolab.run.execute import execute
 

@@ -23,7 +23,10 @@ def main() -> int:
         python = environment("torch", given.peers) or python
         jax = environment("jax", given.peers) if given.device == "cpu" else None
     command = [str(python), str(HERE / "measure.py"), *sys.argv[1:]]
-    around = os.environ | {"PYTHONPATH": str(CHECKOUT / "src"), "BENCH_JAX": str(jax or "")}
+    keeping = {"THP_MEM_ALLOC_ENABLE": "1"} if given.keep else {}
+    around = (
+        os.environ | keeping | {"PYTHONPATH": str(CHECKOUT / "src"), "BENCH_JAX": str(jax or "")}
+    )
     return subprocess.run(command, env=around).returncode
 
 

@@ -1,5 +1,6 @@
 """Neuron alone, forward and backward, beside the floor that the memory's speed sets."""
 
+import math
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 SHAPES: list[Shape] = [(25, 128, 512), (100, 64, 512), (500, 16, 512), (100, 256, 128)]
 FLOOR = "floor"
+FAR = "floor, out of all caches"
 
 
 def given(shape: Shape, device: str, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -41,6 +43,19 @@ def floor(shape: Shape, device: str, dtype: torch.dtype) -> Job:
     return run
 
 
+def far_floor(shape: Shape) -> Job:
+    """The same bytes at the speed of a copy of arrays that no cache holds."""
+    source, target = torch.zeros(2, 1 << 25)
+    share = 24 * math.prod(shape) / (2 * 4 * len(source))
+
+    def run() -> float:
+        start = time.perf_counter()
+        target.copy_(source)
+        return share * (time.perf_counter() - start)
+
+    return run
+
+
 def measure(
     shapes: list[Shape], device: str, dtype: torch.dtype, seconds: float, spyx: Spyx | None
 ) -> dict[str, Any]:
@@ -53,6 +68,8 @@ def measure(
         good = checked(calls, cur, [cur], gradient, ties)
         jobs = {name: both(call, cur, [cur], gradient) for name, call in good.items()}
         jobs[FLOOR] = floor(shape, device, dtype)
+        if device == "cpu":
+            jobs[FAR] = far_floor(shape)
         key = None
         if spyx is not None:
             key = spyx.make(shape, depth=0)

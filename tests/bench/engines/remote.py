@@ -11,6 +11,7 @@ from typing import Any
 from timing import Job
 
 # What keep_freed_memory does for torch, said to the worker's C library.
+# With huge pages (glibc.malloc.hugetlb=1) beside these it is slower.
 KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "2000000000"}
 
 

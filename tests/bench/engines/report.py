@@ -19,7 +19,9 @@ TITLES = {
 TEXTS = {
     "neuron": "The gradient of the input is computed, that of the output is given. `snnTorch` is "
     "`Leaky` (atan, subtract reset) stepped over `unbind`. The floor is what has to be read and "
-    "written, 24 bytes per element in float32, at the speed of a copy measured in the same rounds.",
+    "written, 24 bytes per element in float32, at the speed of a copy measured in the same "
+    "rounds: of six arrays of that size, which a large cache may hold in part, and of arrays that "
+    "no cache holds.",
     "memory": "Largest resident size while forward and backward run, beyond the given current and "
     "the given gradient, in tensors [T, B, N]; each contender in fresh processes, the kernel's "
     "VmHWM reset before. With freed memory returned at once this is what is alive; what is held "

@@ -64,7 +64,14 @@ class TorchEngine:
     def reverse(self, kernel: "_Code", buffers: Buffers, first: int, end: int) -> None:
         scan = buffers.scan
         names = _names(buffers, kernel.reverse_last) | _summed(buffers)
+        # The current's gradient is that of the last state: written where it is to be at once.
+        straight = scan.kind != "alpha" and not scan.gain and not scan.constant
+        straight &= scan.dtype == scan.wide
+        source = f"g_{CARRIED[scan.kind][0]}"
+        collected = not scan.wanted.isdisjoint({"slope", "scale"})
         for t in range(end - 1, first - 1, -1):
+            if straight:
+                names[f"{source}_out"] = buffers["g_cur"][t]
             names |= {name: buffers[f"{name}_rows"][t] for name in scan.saved}
             if "gain" in scan.wanted:
                 names["cur"] = buffers["cur"][0 if buffers.cur_stride == 0 else t]
@@ -80,13 +87,13 @@ class TorchEngine:
             if last:
                 names |= {f"end_{name}": buffers[f"end_{name}"] for name in scan.states}
             exec((kernel.reverse_last if last else kernel.reverse).code, names)
-            if scan.spiking and names["g_s"] is given:
+            if collected and names["g_s"] is given:
                 names["g_s_out"].copy_(given)
             if scan.record:
                 buffers["g_mem_rows"][t] = names["g_mem"]
             if scan.constant:
                 buffers["g_sum"].add_(names["g_cur"])
-            if scan.recurrent or not scan.constant:
+            if not straight and (scan.recurrent or not scan.constant):
                 buffers["g_cur"][t] = names["g_cur"]
         _keep(buffers, names, {f"g_{name}": names[f"g_{name}"] for name in CARRIED[scan.kind]})
 
@@ -142,20 +149,23 @@ class _Code:
     def __init__(self, scan: Scan) -> None:
         spike = scan.through_spike("h", {}, "given") if scan.spiking else []
         behind = scan.from_behind()
-        self.update = _Statements(scan.update())
-        self.reverse = _Statements([*behind, *spike, *scan.reverse(last=False)])
-        self.reverse_last = _Statements([*behind, *spike, *scan.reverse(last=True)])
-        self.start = _Statements([*behind, *(spike if scan.through_reset else [])])
+        numbers = frozenset(scan.parameters) - scan.arrays
+        self.update = _Statements(scan.update(), numbers)
+        self.reverse = _Statements([*behind, *spike, *scan.reverse(last=False)], numbers)
+        self.reverse_last = _Statements([*behind, *spike, *scan.reverse(last=True)], numbers)
+        self.start = _Statements([*behind, *(spike if scan.through_reset else [])], numbers)
 
 
 class _Statements:
     """Statements as calls that write into given places: ``<name>_out``, and ``place<n>``.
 
-    A step then allocates nothing, and each operation is one pass over a row.
+    A step then allocates nothing, and each operation is one pass over a row. ``numbers`` are the
+    names of parameters that are one number for all, which torch takes as the second factor.
     """
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], numbers: frozenset[str]) -> None:
         self.places: list[str] = []
+        self._numbers = numbers
         calls: list[str] = []
         for line in lines:
             (statement,) = ast.parse(line).body
@@ -177,18 +187,31 @@ class _Statements:
             return place
         assert isinstance(node, ast.BinOp)
         left = self._value(node.left, calls, f"place{depth}", depth + 1)
+        scaled = self._scaled(node.right) if isinstance(node.op, ast.Sub) else None
+        if scaled is not None and left != "1":
+            calls.append(f"torch.sub({left}, {scaled[0]}, alpha={scaled[1]}, out={place})")
+            return place
         right = self._value(node.right, calls, f"place{depth + 1}", depth + 2)
         kind = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul"}[type(node.op)]
         if left == "1":
             left = "one"
-        elif kind == "mul" and left in _MAYBE_NUMBERS:
+        elif kind == "mul" and left in self._numbers:
             left, right = right, left
         calls.append(f"torch.{kind}({left}, {right}, out={place})")
         return place
 
-
-# Parameters that may be numbers, which torch takes as the second factor.
-_MAYBE_NUMBERS = ("beta", "alpha", "tau", "gain", "drop", "theta")
+    def _scaled(self, node: ast.expr) -> tuple[str, str] | None:
+        """A spike times a number, which can be subtracted in one pass: the product is exact."""
+        if (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Mult)
+            and isinstance(node.left, ast.Name)
+            and isinstance(node.right, ast.Name)
+            and node.left.id == "r"
+            and node.right.id in self._numbers
+        ):
+            return node.left.id, node.right.id
+        return None
 
 
 @functools.lru_cache(maxsize=1024)

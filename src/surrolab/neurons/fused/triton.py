@@ -62,6 +62,8 @@ class TritonEngine:
             return f"triton kernels do not know {str(dtype).removeprefix('torch.')}"
         if not _installed():
             return "triton is not installed"
+        if device.type == "cuda" and not torch.cuda.is_available():
+            return "there is no CUDA device"
         return None if interpreted() else _too_old(device)
 
     def prepare(self, scan: Scan, printed: Printed) -> Kernels:
