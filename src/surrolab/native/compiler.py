@@ -27,12 +27,12 @@ import platformdirs
 log = logging.getLogger(__name__)
 
 # Strict arithmetic, as torch does it: no fused multiply-add, NaN and infinities kept. Neither
-# errno nor floating-point traps are looked at, which lets the loops be vectorised. -O3 compiles
-# a third longer and gains nothing.
-STRICT = (
-    *("-std=gnu11", "-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"),
-    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
-)
+# errno nor floating-point traps are looked at, which lets the loops be vectorised.
+STRICT = ("-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+# How much the compiler is to try: the loops of neurons, made anew for each surrogate, gain nothing
+# from -O3 and compile a third longer with it; accumulators in registers want it.
+QUICKLY = ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic")
+THOROUGHLY = ("-O3",)
 # Each is left out, from the last to the first, where the compiler does not know it.
 WANTED = ("-march=native", "-fopenmp")
 LONGEST = 120.0  # seconds for one compilation
@@ -62,26 +62,30 @@ def _available(cache: str | None, cc: str | None) -> str | None:
     return None
 
 
-def library(source: str) -> ctypes.CDLL:
+def library(source: str, effort: tuple[str, ...] = QUICKLY) -> ctypes.CDLL:
     """The library made of C text, loaded; from this process, the disk, or the compiler.
+
+    Args:
+        source: the text.
+        effort: how much the compiler is to try, :data:`QUICKLY` or :data:`THOROUGHLY`.
 
     Raises:
         CompilerError: it cannot be compiled or kept.
     """
-    return _library(source, str(cache_folder()), os.environ.get("CC", ""))
+    return _library(source, effort, str(cache_folder()), os.environ.get("CC", ""))
 
 
 _LOCK = threading.Lock()
-_LOADED: dict[tuple[str, str, str], ctypes.CDLL | CompilerError] = {}
+_LOADED: dict[tuple[str, tuple[str, ...], str, str], ctypes.CDLL | CompilerError] = {}
 
 
-def _library(source: str, folder: str, cc: str) -> ctypes.CDLL:
-    key = (source, folder, cc)
+def _library(source: str, effort: tuple[str, ...], folder: str, cc: str) -> ctypes.CDLL:
+    key = (source, effort, folder, cc)
     with _LOCK:
         found = _LOADED.get(key)
         if found is None:
             try:
-                found = _load(source, Path(folder), cc)
+                found = _load(source, effort, Path(folder), cc)
             except CompilerError as error:
                 found = error
             _LOADED[key] = found
@@ -90,9 +94,9 @@ def _library(source: str, folder: str, cc: str) -> ctypes.CDLL:
     return found
 
 
-def _load(source: str, folder: Path, cc: str) -> ctypes.CDLL:
+def _load(source: str, effort: tuple[str, ...], folder: Path, cc: str) -> ctypes.CDLL:
     compiler, machine = _compiler(cc)
-    text = "\0".join([source, *STRICT, *WANTED, machine, "sealed"])
+    text = "\0".join([source, *STRICT, *effort, *WANTED, machine, "sealed"])
     path = folder / f"{sha256(text.encode()).hexdigest()[:32]}.so"
     if path.exists():
         try:
@@ -104,7 +108,7 @@ def _load(source: str, folder: Path, cc: str) -> ctypes.CDLL:
         _tidy(folder)
         # Built beside its place: only within a file system is a rename one step.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".compiling-") as scratch:
-            made = _compile(compiler, source, Path(scratch))
+            made = _compile(compiler, source, effort, Path(scratch))
             try:
                 loaded = ctypes.CDLL(str(made))  # a library that cannot be loaded is not kept
             except OSError as error:
@@ -140,12 +144,12 @@ def _load_sealed(path: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
-def _compile(compiler: Sequence[str], source: str, scratch: Path) -> Path:
+def _compile(compiler: Sequence[str], source: str, effort: Sequence[str], scratch: Path) -> Path:
     text, made = scratch / "kernel.c", scratch / "kernel.so"
     text.write_text(source)
     complaint = ""
     for count in range(len(WANTED), -1, -1):
-        flags = [*STRICT, *WANTED[:count], "-shared", "-fPIC"]
+        flags = [*STRICT, *effort, *WANTED[:count], "-shared", "-fPIC"]
         done = _call(*compiler, *flags, "-o", str(made), str(text), "-lm")
         if done.returncode == 0 and made.exists():
             return made

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from surrolab.native import library
+from surrolab.native import THOROUGHLY, library
 
 REALS = {torch.float32: "float", torch.float64: "double"}
 BLOCK = 192  # rows, and features, of a tile; as in spikes.c
@@ -41,7 +41,7 @@ class Kernel:
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
-        self._c = _typed(library(_source(dtype)), dtype)
+        self._c = _typed(library(_source(dtype), THOROUGHLY), dtype)
 
     def find_spikes(self, x_MF: Tensor, most: int) -> Spikes | None:
         """The spikes of a matrix.
