@@ -8,6 +8,7 @@ import sys
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
 _KEPT = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
+_keeps = False
 
 
 def ask_for_huge_pages() -> None:
@@ -20,12 +21,16 @@ def ask_for_huge_pages() -> None:
 
 
 def keep_freed_memory(keep: bool = True) -> bool:
-    """Tell the allocator to keep what is freed, or to work as it does by default.
+    """Tell the allocator to keep what is freed, or to hand it back again.
 
-    By default glibc returns a block of more than some megabytes to the system when it is freed; the
-    next one of that size is new, and the system clears every page of it at the first touch. For
-    arrays of a spiking layer over time that costs more than the computation. Kept memory counts as
-    the process's until it ends, at the most what it has needed at once.
+    By default glibc returns a block of more than 32 MiB (less, before it has seen larger ones) to
+    the system when it is freed; the next one of that size is new, and the system clears every page
+    of it at the first touch. For arrays of a spiking layer over time that costs more than the
+    computation. Kept memory counts as the process's until it ends: about what it has needed at
+    once.
+
+    With ``keep=False`` nothing happens where nothing was kept. Else large blocks are handed back
+    from then on, all of them: glibc does not take up its way of learning from sizes again.
 
     Huge pages are asked for too, which helps where torch has not been used before.
 
@@ -34,6 +39,7 @@ def keep_freed_memory(keep: bool = True) -> bool:
     Returns:
         Whether it was possible: only with glibc.
     """
+    global _keeps
     if not sys.platform.startswith("linux"):
         return False
     if keep:
@@ -42,6 +48,9 @@ def keep_freed_memory(keep: bool = True) -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
+    if keep == _keeps:
+        return True
     settings = _KEPT if keep else _DEFAULTS
     done = [mallopt(name, value) for name, value in settings.items()]
+    _keeps = keep
     return all(done)

@@ -117,7 +117,7 @@ def test_in_half_precision(what):
         output, gradients, _ = trained(network, x)
     assert torch.equal(output.y, whole.y)
     for name, gradient in wanted.items():
-        torch.testing.assert_close(gradients[name], gradient, rtol=0.05, atol=0.05), name
+        torch.testing.assert_close(gradients[name], gradient, rtol=0.05, atol=0.05)
 
 
 LENGTHS = torch.tensor([13, 1, 6, 9])

@@ -274,6 +274,10 @@ def test_flags_that_a_compiler_does_not_know_are_left_out(cache, monkeypatch, tm
     monkeypatch.setenv("CC", cc)
     assert library(ANSWER).answer() == 42
     assert ["-march=native" in line for line in compilations(cc)] == [True, True]
+    generic = script(tmp_path / "generic", refuse.format("-march") + f'exec {REAL} "$@"')
+    monkeypatch.setenv("CC", generic)
+    assert library("int answer(void) { return 6; }\n").answer() == 6
+    assert "-fopenmp" in compilations(generic)[-1]
     bare = script(
         tmp_path / "bare", refuse.format("-march") + refuse.format("-fopenmp") + f'exec {REAL} "$@"'
     )

@@ -54,7 +54,7 @@ def kernels():
     yield leaky, printed(Sigmoid(), False, wanted)
     for dtype in ("bfloat16", "float64"):
         fed = Scan("synaptic", "subtract", recurrent=True, gain=True, started=True, dtype=dtype)
-        yield fed, Printed(None, every_operation(), (), None)
+        yield fed, Printed(None, every_operation(), ())
     arrays = frozenset({"alpha", "beta", "tau", "theta"})
     half = Scan("alpha", "zero", smooth=True, arrays=arrays, constant=True, dtype="float16")
     yield half, printed(ATan(), True, frozenset())

@@ -101,7 +101,7 @@ def test_the_gradient_of_the_smooth_step_is_that_of_its_values(kind: str) -> Non
 
 def _one_step(dtype: torch.dtype, derivative: Expression, x: torch.Tensor) -> torch.Tensor:
     """A derivative, as the kernel computes it; the threshold is 0 and the slope 0.75."""
-    shown = Printed(None, derivative, (), None)
+    shown = Printed(None, derivative, ())
     scan = Scan("leaky", "none", dtype=str(dtype).removeprefix("torch."))
     buffers = Buffers(scan, 1, len(x), CPU)
     engine = TritonEngine()

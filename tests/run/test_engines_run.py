@@ -276,7 +276,7 @@ def test_parts_of_other_runs(here, sampling):
         "debug=smoke", "checkpoint_steps=auto", "truncate_steps=5", sampling, *extra
     )
     assert (status, err) == (0, "")
-    assert here.run.result["metrics"]["train/spikes/hidden1/rate"] >= 0
+    assert 0 < here.run.result["metrics"]["test/loss"] < 10
 
 
 @pytest.mark.slow

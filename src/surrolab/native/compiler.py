@@ -33,7 +33,7 @@ STRICT = ("-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-m
 # from -O3 and compile a third longer with it; accumulators in registers want it.
 QUICKLY = ("-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic")
 THOROUGHLY = ("-O3",)
-# Each is left out, from the last to the first, where the compiler does not know it.
+# Each is left out where the compiler does not know it.
 WANTED = ("-march=native", "-fopenmp")
 LONGEST = 120.0  # seconds for one compilation
 
@@ -148,8 +148,8 @@ def _compile(compiler: Sequence[str], source: str, effort: Sequence[str], scratc
     text, made = scratch / "kernel.c", scratch / "kernel.so"
     text.write_text(source)
     complaint = ""
-    for count in range(len(WANTED), -1, -1):
-        flags = [*STRICT, *effort, *WANTED[:count], "-shared", "-fPIC"]
+    for known in (WANTED, WANTED[:1], WANTED[1:], ()):
+        flags = [*STRICT, *effort, *known, "-shared", "-fPIC"]
         done = _call(*compiler, *flags, "-o", str(made), str(text), "-lm")
         if done.returncode == 0 and made.exists():
             return made

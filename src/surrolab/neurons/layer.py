@@ -131,6 +131,11 @@ class NeuronLayer(nn.Module):
                 gradient.
             steps: a current ``[1, B, N...]`` is the same in so many steps.
         """
+        if steps is not None and (len(cur_TBN) != 1 or steps < 1):
+            raise ValueError(
+                f"steps: {steps} with a current of {len(cur_TBN)} steps; allowed: at least 1, "
+                "with a current of one step"
+            )
         self._project()
         without = self._failed
         while True:
@@ -170,10 +175,13 @@ class SpikingLayer(NeuronLayer):
     Args:
         neuron: a ``snntorch.Leaky``, ``Synaptic``, ``Alpha``, ``Lapicque``, ``RLeaky`` or
             ``RSynaptic``, with any ``spike_grad``. Its hidden state is not used.
-        engine: ``auto`` or ``stepwise``.
+        engine: ``auto``, ``stepwise``, ``torch``, ``native`` or ``triton``; one that cannot compute
+            this layer gives way to the next, see :meth:`choice`.
         detach_reset: whether the gradient through the reset is cut.
         input_scale: ``none``, or ``one_minus_beta`` for a current that is scaled by
             ``1 - beta``; None means the neuron's own (``one_minus_beta`` for Lapicque).
+        overwrite_membrane: whether the gradient is written over the saved membrane, which takes
+            less memory and time, and refuses a second backward pass of the same graph.
 
     Raises:
         TypeError: the neuron is none of the six.

@@ -48,6 +48,8 @@ def why_not(layer: "NeuronLayer") -> str | None:
         surrogate = adopted(layer.surrogate)
         if surrogate is None:
             return "its spike_grad is no elementwise hard step that could be taken over"
+        if type(surrogate).forward is not Surrogate.forward or surrogate._forward_hooks:
+            return "its surrogate has a forward pass of its own"
         if surrogate._modules or not surrogate._parameters.keys() <= {"slope", "scale"}:
             return "its surrogate learns more than slope and scale"
         if layer.fire is not None and not _smooth(layer):
@@ -55,6 +57,8 @@ def why_not(layer: "NeuronLayer") -> str | None:
     recurrent = getattr(layer.neuron, "recurrent", None)
     if recurrent is not None and type(recurrent) is not nn.Linear:
         return f"its recurrence is a {type(recurrent).__name__} and no Linear"
+    if recurrent is not None and (recurrent._forward_pre_hooks or recurrent._forward_hooks):
+        return "its recurrence has hooks, which may make its weights"
     return None
 
 
@@ -104,9 +108,9 @@ def fused(
     spk_0 = None
     if recurrent is not None and state is not None:
         spk_0, *states = states
-    tensors: list[Tensor | None] = [cur_TBN.contiguous() if steps is None else cur_TBN]
-    if steps is None and cur_TBN.stride(0) == 0 and len(cur_TBN) > 1:
-        tensors = [cur_TBN]  # the same in all steps: one is read
+    # The same in all steps: one is read.
+    same = steps is not None or (len(cur_TBN) > 1 and cur_TBN.stride(0) == 0)
+    tensors: list[Tensor | None] = [cur_TBN if same else cur_TBN.contiguous()]
     tensors += [weight, bias, spk_0, *states, *parameters.values()]
     run = Pass(
         scan=plan.scan,
@@ -161,7 +165,7 @@ def _plan(
         constant=constant,
         dtype=str(dtype).removeprefix("torch."),
     )
-    shown = NOTHING if settings is None else _printed(settings.surrogate, scan)
+    shown = NOTHING if settings is None else _printed(settings.without_parameters(), scan)
     return _Plan(scan, shown, engine.prepare(scan, shown))
 
 

@@ -24,16 +24,14 @@ class Printed:
         step: the spike; None is the hard step.
         derivative: by ``x``.
         learned: by the surrogate's learned parameters, by name.
-        why: why something is not printed, or None.
     """
 
     step: Expression | None
     derivative: Expression | None
     learned: tuple[tuple[str, Expression], ...]
-    why: str | None
 
 
-NOTHING = Printed(None, None, (), None)
+NOTHING = Printed(None, None, ())
 
 
 def printed(surrogate: Surrogate, smooth: bool, wanted: frozenset[str]) -> Printed:
@@ -52,7 +50,7 @@ def printed(surrogate: Surrogate, smooth: bool, wanted: frozenset[str]) -> Print
 def _printed(
     settings: Settings, smooth: bool, wanted: frozenset[str]
 ) -> Printed | NotPrintableError:
-    surrogate = settings.surrogate
+    surrogate = settings.without_parameters()
     names = [name for name in ("slope", "scale") if name in wanted]
     if smooth:
         try:
@@ -60,15 +58,15 @@ def _printed(
             parts = _split(traced(surrogate, "smooth"), ("x", "slope", "scale"))
         except NotPrintableError as error:
             return error
-        return Printed(step, parts["x"], tuple((name, parts[name]) for name in names), None)
+        return Printed(step, parts["x"], tuple((name, parts[name]) for name in names))
     try:
         derivative = traced(surrogate, "derivative")
         if not names:
-            return Printed(None, derivative, (), None)
+            return Printed(None, derivative, ())
         parts = _split(traced(surrogate, "learned"), ("slope", "scale"))
-        return Printed(None, derivative, tuple((name, parts[name]) for name in names), None)
-    except NotPrintableError as error:
-        return Printed(None, None, (), str(error))
+        return Printed(None, derivative, tuple((name, parts[name]) for name in names))
+    except NotPrintableError:
+        return Printed(None, None, ())
 
 
 def _split(expression: Expression, names: tuple[str, ...]) -> dict[str, Expression]:
@@ -110,6 +108,8 @@ class Called:
         with torch.enable_grad():
             own: Callable[[Tensor], Tensor] = self._surrogate.primitive
             value = (self._surrogate.smooth_step if self._smooth else own)(x.detach())
+        if not value.requires_grad:  # the smooth step does not depend on the scale
+            return
         found = torch.autograd.grad(value, list(self._learned.values()), g_s, allow_unused=True)
         for name, gradient in zip(self._learned, found, strict=True):
             if gradient is not None:

@@ -3,12 +3,13 @@
 import functools
 import math
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from surrolab.neurons.fused.tracing import NotPrintableError, record
+from surrolab.neurons.fused.tracing import OF_MODULES, NotPrintableError, record
 from surrolab.surrogates import Surrogate
 
 SpikeGrad = Callable[[Tensor], Tensor]
@@ -45,13 +46,13 @@ def adopted(function: Any) -> Surrogate | None:
     if isinstance(function, Surrogate):
         return function
     try:
-        return _adopted(function)
+        return _adopted(function, _holds(function))
     except TypeError:  # cannot be hashed
         return None
 
 
 @functools.lru_cache(maxsize=128)
-def _adopted(function: Any) -> Surrogate | None:
+def _adopted(function: Any, holds: Any) -> Surrogate | None:
     if isinstance(function, nn.Module) and next(function.parameters(), None) is not None:
         return None
     x = torch.cat([torch.linspace(-4, 4, 161), torch.tensor([0.0, -30.0, 30.0, 1e-6, -1e-6])])
@@ -60,9 +61,29 @@ def _adopted(function: Any) -> Surrogate | None:
             if not torch.equal(function(x), (x > 0).to(x.dtype)):
                 return None
         found = Foreign(function)
+        found.holds = holds  # tells it from the same function with other settings
         record(lambda x, slope, scale: [found.shape(x)])
     except NotPrintableError:
         return None
     except Exception:  # whatever it does, it can be stepped
         return None
     return found
+
+
+def _holds(value: Any) -> Any:
+    """What a function computes with, as long as it is plain.
+
+    Raises:
+        TypeError: it holds something that may change unseen.
+    """
+    if value is None or isinstance(value, bool | int | float | str | type):
+        return value
+    if isinstance(value, nn.Module) and not (value._buffers or value._modules):
+        kept = ((n, v) for n, v in value.__dict__.items() if n not in OF_MODULES)
+        return type(value), *((name, _holds(part)) for name, part in kept)
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return value.__code__, *map(_holds, cells), *map(_holds, value.__defaults__ or ())
+    if isinstance(value, MethodType) and isinstance(value.__self__, type):  # Function.apply
+        return value.__self__, value.__func__
+    raise TypeError(f"{type(value).__name__} may change")

@@ -49,6 +49,13 @@ class Pass:
     overwrite: bool
 
     @property
+    def overwrites(self) -> bool:
+        """Whether there is a membrane of the right size for the gradient to be written over."""
+        scan = self.scan
+        fits = "mem" in scan.saved and scan.dtype == scan.wide
+        return self.overwrite and fits and (scan.recurrent or not scan.constant)
+
+    @property
     def called(self) -> bool:
         """Whether the surrogate's derivative is computed by calling it."""
         return self.scan.spiking and (not self.engine.prints or self.printed.derivative is None)
@@ -72,7 +79,9 @@ class FusedPass(torch.autograd.Function):
         for name, state in zip(scan.states, states, strict=True):
             buffers[name] = _flat(state, buffers) if state is not None else _rest(buffers)
         if scan.spiking:
-            buffers["r"] = _fired(run, buffers) if scan.started else _rest(buffers)
+            # At rest a smooth step has not fired; a hard one has where the threshold is below 0.
+            rests = scan.smooth and not scan.started
+            buffers["r"] = _rest(buffers) if rests else _fired(run, buffers)
         rows = (run.steps, buffers.lanes)
         if run.keeps or run.record is not None:
             for name in scan.saved:
@@ -109,7 +118,6 @@ class FusedPass(torch.autograd.Function):
                 "overwrite_membrane: the first backward pass wrote the gradient over the membrane; "
                 "allowed: one backward pass, or overwrite_membrane=False"
             )
-        ctx.spent = run.overwrite
         saved = list(ctx.saved_tensors)  # once: checkpointing hands them out a single time
         out, fed = saved.pop(), saved.pop()
         rows = [saved.pop() for _ in scan.saved][::-1]
@@ -123,6 +131,7 @@ class FusedPass(torch.autograd.Function):
         for name, array in zip(scan.saved, rows, strict=True):
             buffers[f"{name}_rows"] = array
         _incoming(run, buffers, g_out, g_final)
+        ctx.spent = run.overwrites
         called = _called(run, named) if run.called else None
         g_weight = g_bias = g_spk_0 = None
         if scan.recurrent:
@@ -145,7 +154,9 @@ class FusedPass(torch.autograd.Function):
             for name, value in named.items()
         ]
         if run.record is not None:
-            run.record.gradient = buffers["g_mem_rows"].view(run.steps, *run.shape)
+            found = buffers["g_mem_rows"].view(run.steps, *run.shape)
+            before = run.record.gradient  # of an earlier backward pass of the same graph
+            run.record.gradient = found if before is None else before + found
         return (None, g_cur, g_weight, g_bias, g_spk_0, *g_states, *g_parameters)
 
 
@@ -216,9 +227,10 @@ def _incoming(
     if scan.constant:
         buffers.zeros("g_sum")
     if scan.recurrent or not scan.constant:
-        over = run.overwrite and "mem" in scan.saved and scan.dtype == scan.wide
         buffers["g_cur"] = (
-            buffers["mem_rows"] if over else torch.empty(rows, dtype=dtype, device=buffers.device)
+            buffers["mem_rows"]
+            if run.overwrites
+            else torch.empty(rows, dtype=dtype, device=buffers.device)
         )
     if scan.record:
         buffers["g_mem_rows"] = torch.empty(rows, dtype=buffers.wide, device=buffers.device)
@@ -319,7 +331,9 @@ def _recurrent_reverse(
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """The same way back; the gradients of weights, bias and the spikes before the first step."""
     weight, bias, spk_0 = given
-    samples, size = run.shape
+    size = run.shape[-1]
+    samples = run.shape[:-1].numel()
+    flat_0 = None if spk_0 is None else spk_0.to(out.dtype).reshape(samples, size)
     wide_weight = weight.to(out.dtype)
     g_spk = buffers["g_spk"].view(run.steps, samples, size)  # without what the recurrence adds
     g_cur = buffers["g_cur"].view(run.steps, samples, size)
@@ -335,13 +349,13 @@ def _recurrent_reverse(
     behind = g_cur[1:].reshape(-1, size)
     if wanted[0]:
         g_weight = behind.T @ out[:-1].reshape(-1, size)
-        if spk_0 is not None:
-            g_weight = g_weight + g_cur[0].T @ spk_0.to(out.dtype)
+        if flat_0 is not None:
+            g_weight = g_weight + g_cur[0].T @ flat_0
         g_weight = g_weight.to(weight.dtype)
     if bias is not None and wanted[1]:
         g_bias = g_cur.reshape(-1, size).sum(0).to(bias.dtype)
     if spk_0 is not None and wanted[2]:
-        g_spk_0 = (g_cur[0] @ wide_weight).to(spk_0.dtype)
+        g_spk_0 = (g_cur[0] @ wide_weight).to(spk_0.dtype).view(spk_0.shape)
     return g_weight, g_bias, g_spk_0
 
 

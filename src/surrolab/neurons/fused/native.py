@@ -60,7 +60,12 @@ class NativeEngine:
 
 @functools.lru_cache(maxsize=1024)
 def _kernel(scan: Scan, printed: Printed) -> ctypes.CDLL:
-    return library(source(scan, printed))
+    kernel = library(source(scan, printed))
+    for name in ("forward", "reverse", *(["reverse_start"] if scan.started else [])):
+        function = getattr(kernel, name)
+        function.argtypes = (ctypes.POINTER(_Arguments), ctypes.c_int64, ctypes.c_int64)
+        function.restype = None
+    return kernel
 
 
 def _arguments(buffers: Buffers) -> Any:

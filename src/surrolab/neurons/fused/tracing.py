@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from surrolab.neurons.fused.expression import (
@@ -165,34 +166,38 @@ def record(function: Function) -> Expression:
     Raises:
         NotPrintableError: it has none.
     """
-    with torch.random.fork_rng(devices=[]):  # a random function draws, and leaves no trace of it
+    # A random function draws, and leaves no trace of it; nor does what autograd saves here count
+    # where somebody counts it, as checkpoints do: the second time nothing is recorded.
+    with torch.random.fork_rng(devices=[]), saved_tensors_hooks(lambda t: t, lambda t: t):
         return _recorded(function)
 
 
 def _recorded(function: Function) -> Expression:
-    x = torch.tensor([-0.3, 0.0, 0.2, 1.5])
-    slope, scale = torch.tensor(2.0), torch.tensor(0.75)
+    # In float64, whose constants are right in float32 too.
+    x = torch.tensor([-0.3, 0.0, 0.2, 1.5], dtype=torch.float64)
+    slope, scale = x.new_tensor(2.0), x.new_tensor(0.75)
     recorder = _Recorder({"x": x, "slope": slope, "scale": scale})
     try:
         with torch.inference_mode(False), torch.enable_grad(), recorder:
             outputs = function(x, slope, scale)
         found = pruned(recorder.operations, [recorder.operand(output) for output in outputs])
+        for name, _ in found.operations:
+            if name not in MEANING:
+                raise NotPrintableError(f"{name.removeprefix('?')} has no printed form")
+        _check(function, found)
     except NotPrintableError:
         raise
     except Exception as error:
         raise NotPrintableError(f"{type(error).__name__}: {error}") from error
-    for name, _ in found.operations:
-        if name not in MEANING:
-            raise NotPrintableError(f"{name.removeprefix('?')} has no printed form")
-    _check(function, found)
     return found
 
 
 def _check(function: Function, expression: Expression) -> None:
     """Compare with the function at other numbers, in another shape."""
-    x = torch.cat([torch.linspace(-3, 3, 41), torch.tensor([0.0, 40.0, -40.0])]).reshape(4, 11)
+    x = torch.cat([torch.linspace(-3, 3, 41), torch.tensor([0.0, 40.0, -40.0])]).double()
+    x = x.reshape(4, 11)
     for slope, scale in ((1.3, 0.5), (11.0, 2.0)):
-        inputs = {"x": x, "slope": torch.tensor(slope), "scale": torch.tensor(scale)}
+        inputs = {"x": x, "slope": x.new_tensor(slope), "scale": x.new_tensor(scale)}
         with torch.inference_mode(False), torch.enable_grad():
             wanted = function(x, inputs["slope"], inputs["scale"])
         for one, other in zip(wanted, expression(inputs), strict=True):
@@ -220,6 +225,10 @@ def traced(surrogate: Surrogate, what: str) -> Expression:
     return found
 
 
+# What every module has: nothing that a derivative depends on, but ``training``.
+OF_MODULES = frozenset(nn.Module().__dict__) - {"training"}
+
+
 class Settings:
     """A surrogate, equal to another of the same class and settings, slope and scale aside."""
 
@@ -228,8 +237,9 @@ class Settings:
         settings = {
             name: value
             for name, value in surrogate.__dict__.items()
-            if not name.startswith("_") and name not in ("training", "slope", "scale")
+            if name not in OF_MODULES and name not in ("slope", "scale")
         }
+        settings["buffers"] = bool(surrogate._buffers)
         self.key: tuple[Any, ...] = (type(surrogate), *settings.items())
         try:
             self.hash = hash(self.key)
@@ -243,13 +253,22 @@ class Settings:
     def __hash__(self) -> int:
         return self.hash
 
+    def without_parameters(self) -> Surrogate:
+        """A copy of the surrogate, which takes its place here: caches keep nothing else alive."""
+        if self.surrogate._parameters:
+            plain = copy.copy(self.surrogate)
+            plain.__dict__ |= {"_parameters": {}, "slope": 1.0, "scale": 1.0}
+            self.surrogate = plain
+        return self.surrogate
+
 
 @functools.lru_cache(maxsize=512)
 def _traced(settings: Settings, what: str) -> Expression | NotPrintableError:
-    if settings.surrogate._buffers or settings.surrogate._modules:
-        return NotPrintableError("it has buffers or modules")
-    surrogate = copy.copy(settings.surrogate)
-    surrogate.__dict__["_parameters"] = {}
+    kept = settings.without_parameters()
+    own = (value for name, value in kept.__dict__.items() if name not in ("slope", "scale"))
+    if kept._buffers or kept._modules or any(isinstance(value, Tensor) for value in own):
+        return NotPrintableError("it has tensors or modules, which may change")
+    surrogate = copy.copy(kept)
 
     def at(slope: Tensor, scale: Tensor) -> Surrogate:
         surrogate.__dict__ |= {"slope": slope, "scale": scale}
@@ -271,7 +290,7 @@ def _traced(settings: Settings, what: str) -> Expression | NotPrintableError:
 
     if what in ("step", "smooth"):
         try:
-            settings.surrogate.smooth_step(torch.zeros(1))
+            kept.smooth_step(torch.zeros(1))
         except ValueError as error:
             return NotPrintableError(str(error))
     functions = {"derivative": derivative, "learned": learned, "step": step, "smooth": smooth}
