@@ -8,7 +8,8 @@ import torch
 
 from surrolab.native import library
 from surrolab.neurons.fused.buffers import Buffers
-from surrolab.neurons.fused.c_source import DTYPES, NUMBERS, PARAMETERS, POINTERS, source
+from surrolab.neurons.fused.c_prelude import DTYPES
+from surrolab.neurons.fused.c_source import NUMBERS, PARAMETERS, POINTERS, source
 from surrolab.neurons.fused.firing import Printed
 from surrolab.neurons.fused.scan import Scan
 
