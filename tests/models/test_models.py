@@ -240,18 +240,28 @@ def test_freezing_an_unknown_layer_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(500,), (5, 10, 10)])
-def test_dropout_holds_one_mask_per_sample_over_time(shape: tuple[int, ...]) -> None:
+def test_dropout_draws_one_mask_per_sample(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     p, dropout = 0.3, Dropout(0.3)
-    ones = torch.ones(STEPS, 20, *shape)
-    out = dropout(ones)
-    assert torch.equal(out, out[:1].expand_as(out))
-    kept = out[0] != 0
-    torch.testing.assert_close(out[0][kept], torch.full_like(out[0][kept], 1 / (1 - p)))
+    ones = torch.ones(20, *shape)
+    mask = dropout.mask(ones)
+    assert mask is not None
+    kept = mask != 0
+    torch.testing.assert_close(mask[kept], torch.full_like(mask[kept], 1 / (1 - p)))
     assert abs(float(kept.float().mean()) - (1 - p)) < 5 * (p * (1 - p) / kept.numel()) ** 0.5
     assert not any(torch.equal(kept[0], kept[i]) for i in range(1, 20))
-    assert not torch.equal(dropout(ones), out)
-    assert torch.equal(dropout.eval()(ones), ones)
+    again = dropout.mask(ones)
+    assert again is not None
+    assert not torch.equal(again, mask)
+    assert dropout.eval().mask(ones) is None
+
+
+def test_dropout_holds_its_mask_over_time() -> None:
+    network = build(MLPFactory([50], dropout=0.5), around((5,)))
+    done = layer_of(network, "hidden1")(20 * sequence(5))
+    assert done.state.mask is not None
+    assert torch.equal(done.out, done.spk * done.state.mask)
+    assert 0 < torch.count_nonzero(done.out) < torch.count_nonzero(done.spk)
 
 
 @pytest.mark.parametrize(

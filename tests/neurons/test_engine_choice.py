@@ -11,6 +11,7 @@ import sys
 import pytest
 import snntorch
 import torch
+from small_layers import current, layer_of, needs_compiler, passed
 
 from surrolab.native import available
 from surrolab.neurons import (
@@ -22,12 +23,11 @@ from surrolab.neurons import (
     SynapticFactory,
     engines,
 )
-from surrolab.neurons.fused import assembly, native
+from surrolab.neurons.fused import assembly
 from surrolab.surrogates import ATan, FastSigmoid, LeakySpikeOperator, Sigmoid
 
 ENGINES = ("stepwise", "torch", "native")
 COMPILES = available() is None
-needs_compiler = pytest.mark.skipif(not COMPILES, reason="there is no C compiler here")
 
 
 @pytest.fixture(autouse=True)
@@ -44,28 +44,8 @@ def no_compiler(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
 
 
-def layer_of(engine="auto", factory=LeakyFactory, surrogate=None, **options):
-    torch.manual_seed(0)
-    return factory(**options).layer((5,), surrogate or FastSigmoid(5.0), engine)
-
-
-def current(steps=20, seed=1, dtype=torch.float32, **options):
-    generator = torch.Generator().manual_seed(seed)
-    cur = torch.randn(steps, 3, 5, generator=generator) + 0.3
-    return cur.to(dtype).requires_grad_(**options)
-
-
 def warnings_of(caplog):
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-
-
-def passed(layer, cur=None):
-    """Spikes, and the gradients of the current and of whatever is learned, of one pass."""
-    cur = current() if cur is None else cur
-    out = layer(cur).out
-    weights = torch.linspace(-1, 1, out.numel()).reshape(out.shape)
-    learned = [p for p in layer.parameters() if p.requires_grad]
-    return out.detach(), torch.autograd.grad((out * weights).sum(), [cur, *learned])
 
 
 @needs_compiler
@@ -168,7 +148,6 @@ def test_a_compiler_that_fails_later_is_said_once_and_not_asked_again(
     monkeypatch.setenv("CC", str(cc))
     monkeypatch.setenv("SURROLAB_CACHE", str(tmp_path / "cache"))
     assembly._plan.cache_clear()
-    native._kernel.cache_clear()
     layers = [layer_of() for _ in range(3)]
     with caplog.at_level(logging.DEBUG, "surrolab"):
         for layer in layers * 2:
@@ -279,77 +258,6 @@ def test_a_layer_that_has_run_is_loaded_by_another_process(tmp_path):
         "assert torch.equal(saved['layer'](saved['cur']).out, saved['out'])\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "layer.pt")], check=True)
-
-
-# --- Two backward passes, and the membrane that the first one may take.
-
-
-def overwriting(engine, overwrite, **options):
-    layer = layer_of(engine, **options)
-    layer.overwrite_membrane = overwrite
-    return layer
-
-
-def with_a_learned_slope():
-    surrogate = FastSigmoid(5.0)
-    surrogate.learn("slope")
-    return surrogate
-
-
-OVERWRITTEN = {
-    "leaky": {"learn_beta": True, "learn_threshold": True},
-    "through the reset": {"detach_reset": False, "reset": "zero", "learn_beta": True},
-    "synaptic": {"factory": SynapticFactory, "learn_alpha": True},
-    "recurrent": {"factory": RLeakyFactory, "learn_beta": True},
-    "a learned slope": {"surrogate": with_a_learned_slope()},
-}
-
-
-@pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=needs_compiler)])
-@pytest.mark.parametrize("what", OVERWRITTEN)
-def test_overwriting_the_membrane_changes_no_gradient(engine, what):
-    options = OVERWRITTEN[what]
-    spikes, gradients = passed(overwriting(engine, False, **options))
-    same, overwritten = passed(overwriting(engine, True, **options))
-    assert torch.equal(spikes, same)
-    assert 0 < spikes.mean() < 1
-    for one, other in zip(gradients, overwritten, strict=True):
-        assert one.abs().sum() > 0
-        assert torch.equal(one, other)
-
-
-@pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=needs_compiler)])
-def test_a_second_backward_is_refused_where_the_membrane_is_gone(engine):
-    layer = overwriting(engine, True)
-    out = layer(current()).out.sum()
-    out.backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match=r"^overwrite_membrane: .*overwrite_membrane=False"):
-        out.backward()
-    # A new pass is a new beginning.
-    layer(current()).out.sum().backward()
-
-
-@pytest.mark.parametrize("factory", [LeakyFactory, SynapticFactory, RLeakyFactory])
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_second_backward_gives_the_same_where_it_is_kept(engine, factory):
-    layer = overwriting(engine, False, factory=factory, learn_beta=True)
-    cur = current()
-    loss = layer(cur).out.sum()
-    inputs = [cur, *(p for p in layer.parameters() if p.requires_grad)]
-    first = [g.clone() for g in torch.autograd.grad(loss, inputs, retain_graph=True)]
-    second = torch.autograd.grad(loss, inputs)
-    for one, other in zip(first, second, strict=True):
-        assert torch.equal(one, other)
-
-
-@pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=needs_compiler)])
-def test_a_record_keeps_the_membrane_whatever_is_asked(engine):
-    layer = overwriting(engine, True)
-    out = layer(current(), record=True)
-    membrane = out.record.membrane.clone()
-    out.out.sum().backward()
-    assert torch.equal(out.record.membrane, membrane)
-    assert torch.equal(membrane[-1], out.state.mem.detach())
 
 
 # --- The same spikes, with a graph and without.

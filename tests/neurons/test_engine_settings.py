@@ -93,6 +93,23 @@ def test_a_function_that_holds_something_that_may_change_is_stepped():
     assert layer.choice().name == "stepwise"
 
 
+SLOPE = 1.0
+
+
+def of_a_global(x):
+    return _Step.apply(x, SLOPE)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_function_whose_global_changes(engine, monkeypatch):
+    neuron = snntorch.Leaky(0.9, spike_grad=of_a_global)
+    layer = SpikingLayer(neuron, engine)
+    for slope in (1.0, 50.0):
+        monkeypatch.setitem(globals(), "SLOPE", slope)
+        assert layer.choice().name == engine
+        assert largest_error(gradient(layer), stepped(neuron)) < 1e-6
+
+
 def test_a_surrogate_with_a_forward_pass_of_its_own_is_stepped():
     class Doubled(Sigmoid):
         def forward(self, x):
@@ -190,3 +207,14 @@ for spike_grad in (snntorch.surrogate.atan(), None):
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment()
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("threshold", [-0.5, torch.tensor([-0.5, 0.5, -0.1, 0.3, 1.0])])
+def test_a_threshold_below_rest_has_been_crossed_at_the_start(threshold, engine):
+    neuron = snntorch.Leaky(0.9, threshold=threshold, spike_grad=Sigmoid(3.0))
+    cur = torch.randn(7, 2, 5, generator=torch.Generator().manual_seed(0))
+    wanted = SpikingLayer(neuron, "stepwise")(cur, record=True)
+    found = SpikingLayer(neuron, engine)(cur, record=True)
+    assert torch.equal(found.record.membrane, wanted.record.membrane)
+    assert torch.equal(found.out, wanted.out)

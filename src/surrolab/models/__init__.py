@@ -4,6 +4,7 @@ from surrolab.models.conv import ConvFactory
 from surrolab.models.layer import Layer
 from surrolab.models.mlp import MLPFactory, RecurrentFactory
 from surrolab.models.network import ModelFactory, Network, NetworkOutput, Surroundings
+from surrolab.models.parts import count_spikes
 
 __all__ = [
     "ConvFactory",
@@ -14,4 +15,5 @@ __all__ = [
     "NetworkOutput",
     "RecurrentFactory",
     "Surroundings",
+    "count_spikes",
 ]

@@ -42,10 +42,6 @@ class Dropout(nn.Module):
             return None
         return nn.functional.dropout(torch.ones_like(spk_BN), self.p)
 
-    def forward(self, spk_TBN: Tensor) -> Tensor:
-        mask = self.mask(spk_TBN[0])
-        return spk_TBN if mask is None else spk_TBN * mask
-
     def extra_repr(self) -> str:
         return f"p={self.p}"
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from surrolab.models.layer import LayerPass, LayerState
+from surrolab.models.layer import LayerState
 
 if TYPE_CHECKING:
     from surrolab.models.network import Network, NetworkOutput
@@ -68,16 +68,19 @@ def _counted(
     return (
         y,
         {name: done.state for name, done in passes.items()},
-        [(name, _count(done, lengths_B)) for name, done in hidden],
+        [(name, count_spikes(done.spk, lengths_B)) for name, done in hidden],
     )
 
 
-def _count(done: LayerPass, lengths_B: Tensor | None) -> Tensor:
-    spk_TBN = done.spk
-    if lengths_B is not None:
+def count_spikes(spk_TBN: Tensor, lengths_B: Tensor | None = None) -> Tensor:
+    """How often each neuron fired in the valid steps of a batch, float32 ``[N...]``.
+
+    Exact, as no batch has 2^24 spikes of one neuron. All steps are valid unless ``lengths_B`` says
+    how many of each sample are.
+    """
+    if lengths_B is not None and int(lengths_B.min()) < len(spk_TBN):
         valid_TB = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
-        if not bool(valid_TB.all()):
-            spk_TBN = spk_TBN * valid_TB.view(*valid_TB.shape, *[1] * (spk_TBN.ndim - 2))
+        spk_TBN = spk_TBN * valid_TB.view(*valid_TB.shape, *[1] * (spk_TBN.ndim - 2))
     return spk_TBN.sum((0, 1), dtype=torch.float32)
 
 

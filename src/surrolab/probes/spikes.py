@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from surrolab.models import count_spikes
+
 SATURATED = 0.95
 
 
@@ -36,7 +38,7 @@ class SpikeStatistics(Metric):
         the valid steps, ``[N...]``.
         """
         total = int(lengths_B.sum())
-        count_N = spikes.detach() if counted else _count(spikes.detach(), lengths_B, total)
+        count_N = spikes.detach() if counted else count_spikes(spikes.detach(), lengths_B)
         self.batch_count = count_N.long()
         # In place: to set a state is slow.
         self.count.add_(self.batch_count)
@@ -51,11 +53,3 @@ class SpikeStatistics(Metric):
             "silent_fraction": (count == 0).double().mean(),
             "saturated_fraction": (rate_N >= SATURATED).double().mean(),
         }
-
-
-def _count(spk_TBN: Tensor, lengths_B: Tensor, total: int) -> Tensor:
-    if total < spk_TBN.shape[0] * spk_TBN.shape[1]:
-        valid = torch.arange(len(spk_TBN), device=spk_TBN.device)[:, None] < lengths_B
-        spk_TBN = spk_TBN * valid.view(*valid.shape, *[1] * (spk_TBN.ndim - 2))
-    # A batch's counts are exact in float32, the pass's need integers.
-    return spk_TBN.sum((0, 1), dtype=torch.float32)

@@ -28,13 +28,13 @@ from surrolab.surrogates import Surrogate
 if TYPE_CHECKING:
     from surrolab.neurons.layer import NeuronLayer
 
-KINDS = {
-    snntorch.Leaky: "leaky",
-    snntorch.Lapicque: "leaky",
-    snntorch.RLeaky: "leaky",
-    snntorch.Synaptic: "synaptic",
-    snntorch.RSynaptic: "synaptic",
-    snntorch.Alpha: "alpha",
+_KINDS: dict[Any, tuple[str, Any]] = {
+    snntorch.Leaky: ("leaky", LeakyState),
+    snntorch.Lapicque: ("leaky", LeakyState),
+    snntorch.RLeaky: ("leaky", RLeakyState),
+    snntorch.Synaptic: ("synaptic", SynapticState),
+    snntorch.RSynaptic: ("synaptic", RSynapticState),
+    snntorch.Alpha: ("alpha", AlphaState),
 }
 
 
@@ -94,12 +94,13 @@ def fused(
                 parameters[name] = value
             else:
                 numbers[name] = value
+    kind, state_type = _KINDS[type(neuron)]
     recurrent = getattr(neuron, "recurrent", None)
     smooth = layer.fire is not None and _smooth(layer)
     plan = _plan(
         engine,  # type: ignore[arg-type]
         Settings(surrogate) if surrogate is not None and engine.prints else None,
-        (KINDS[type(neuron)], layer.reset, layer.detach_reset, surrogate is not None, smooth),
+        (kind, layer.reset, layer.detach_reset, surrogate is not None, smooth),
         (recurrent is not None, state is not None, record, steps is not None, cur_TBN.dtype),
         tuple((name, p.numel() > 1, p.requires_grad) for name, p in parameters.items()),
     )
@@ -130,7 +131,8 @@ def fused(
         overwrite=layer.overwrite_membrane and not record,
     )
     out, *final = FusedPass.apply(run, *tensors)  # type: ignore[no-untyped-call]
-    return out, _state(neuron, out, final), run.record
+    spk = [out[-1]] if recurrent is not None else []
+    return out, state_type(*spk, *final), run.record
 
 
 class _Plan(NamedTuple):
@@ -165,7 +167,11 @@ def _plan(
         constant=constant,
         dtype=str(dtype).removeprefix("torch."),
     )
-    shown = NOTHING if settings is None else _printed(settings.without_parameters(), scan)
+    try:
+        surrogate = None if settings is None else settings.without_parameters()
+        shown = NOTHING if surrogate is None else printed(surrogate, smooth, scan.wanted)
+    except NotPrintableError as error:
+        raise Unsupported(f"the smooth step cannot be printed: {error}") from error
     return _Plan(scan, shown, engine.prepare(scan, shown))
 
 
@@ -177,13 +183,6 @@ def _smooth(layer: "NeuronLayer") -> bool:
         and getattr(fire, "__func__", None) is Surrogate.smooth_step
         and fire.__self__ is layer.surrogate
     )
-
-
-def _printed(surrogate: Surrogate, scan: Scan) -> Printed:
-    try:
-        return printed(surrogate, scan.smooth, scan.wanted)
-    except NotPrintableError as error:
-        raise Unsupported(f"the smooth step cannot be printed: {error}") from error
 
 
 def _parameters(layer: "NeuronLayer", neuron: Any) -> dict[str, Tensor]:
@@ -204,14 +203,3 @@ def _parameters(layer: "NeuronLayer", neuron: Any) -> dict[str, Tensor]:
     if layer.reset == "subtract":
         found["drop"] = drop
     return found
-
-
-def _state(neuron: Any, out: Tensor, final: list[Tensor]) -> State:
-    kind = type(neuron)
-    if kind is snntorch.RLeaky:
-        return RLeakyState(out[-1], *final)
-    if kind is snntorch.RSynaptic:
-        return RSynapticState(out[-1], *final)
-    if kind is snntorch.Synaptic:
-        return SynapticState(*final)
-    return AlphaState(*final) if kind is snntorch.Alpha else LeakyState(*final)

@@ -36,8 +36,7 @@ class Buffers:
         self.arrays: dict[str, Tensor | None] = {}
         self.numbers: dict[str, float] = {}
         self.changed: set[str] = set()
-        # The smooth step, of x [lanes], for engines that do not print it.
-        self.step: Callable[[Tensor], Tensor] = torch.sigmoid
+        self.step: Callable[[Tensor], Tensor] | None = None  # the smooth step, of x [lanes]
         self.native: Any = None  # what an engine made of the buffers
 
     @property
@@ -54,6 +53,10 @@ class Buffers:
         value = self.arrays[name]
         assert value is not None
         return value
+
+    def fired(self, x: Tensor) -> Tensor:
+        """The spikes at ``x``, ``[lanes]``, for engines that do not print them."""
+        return (x > 0).to(x.dtype) if self.step is None else self.step(x)
 
     def zeros(self, *names: str) -> None:
         """Make ``[lanes]`` arrays of zeros."""

@@ -8,7 +8,7 @@ loop into vector instructions. Arithmetic is strict, so that spikes are those of
 import math
 
 from surrolab.neurons.fused.c_prelude import EXP, ITEMS, PRELUDE
-from surrolab.neurons.fused.expression import TRUTH, Expression, Number, Operand
+from surrolab.neurons.fused.expression import INFIX, TRUTH, Expression, Number, Operand
 from surrolab.neurons.fused.firing import Printed
 from surrolab.neurons.fused.scan import CARRIED, Scan
 
@@ -29,20 +29,7 @@ PARAMETERS = ("beta", "alpha", "theta", "drop", "tau", "gain", "slope", "scale")
 NUMBERS = ("lanes", "block", "threads", "cur_stride", "chunk", "fed_first", "given_first")
 """The last are the steps that ``h`` and ``g_s_rows``, ``fed``, and ``g_spk`` begin with."""
 
-_OPERATORS = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "div": "/",
-    "lt": "<",
-    "le": "<=",
-    "gt": ">",
-    "ge": ">=",
-    "eq": "==",
-    "ne": "!=",
-    "and": "&&",
-    "or": "||",
-}
+_OPERATORS = INFIX | {"div": "/", "and": "&&", "or": "||"}
 
 
 def source(scan: Scan, printed: Printed) -> str:

@@ -121,5 +121,18 @@ MEANING: dict[str, Callable[..., Tensor]] = {
     "not": torch.logical_not,
 }
 
+INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+    "ne": "!=",
+}
+"""Operations that C and Triton write alike, between their operands."""
+
 TRUTH = ("lt", "le", "gt", "ge", "eq", "ne", "isnan", "and", "or", "not")
 """Operations whose value is true or false."""

@@ -1,6 +1,5 @@
 """How a surrogate takes part in a fused pass: printed, or called on rows of membranes."""
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 
 from surrolab.neurons.fused.expression import Expression, pruned
-from surrolab.neurons.fused.tracing import NotPrintableError, Settings, traced
+from surrolab.neurons.fused.tracing import NotPrintableError, traced
 from surrolab.surrogates import Surrogate
 
 CHUNK = 1 << 20
@@ -40,24 +39,10 @@ def printed(surrogate: Surrogate, smooth: bool, wanted: frozenset[str]) -> Print
     Raises:
         NotPrintableError: the smooth step itself cannot, so that nothing is won.
     """
-    found = _printed(Settings(surrogate), smooth, wanted)
-    if isinstance(found, NotPrintableError):
-        raise NotPrintableError(str(found))
-    return found
-
-
-@functools.lru_cache(maxsize=512)
-def _printed(
-    settings: Settings, smooth: bool, wanted: frozenset[str]
-) -> Printed | NotPrintableError:
-    surrogate = settings.without_parameters()
     names = [name for name in ("slope", "scale") if name in wanted]
     if smooth:
-        try:
-            step = traced(surrogate, "step")
-            parts = _split(traced(surrogate, "smooth"), ("x", "slope", "scale"))
-        except NotPrintableError as error:
-            return error
+        step = traced(surrogate, "step")
+        parts = _split(traced(surrogate, "smooth"), ("x", "slope", "scale"))
         return Printed(step, parts["x"], tuple((name, parts[name]) for name in names))
     try:
         derivative = traced(surrogate, "derivative")

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -25,8 +25,9 @@ class Foreign(Surrogate):
     shape_area = math.inf
     shape_window = math.inf
 
-    def __init__(self, function: SpikeGrad) -> None:
+    def __init__(self, function: SpikeGrad, holds: Any) -> None:
         super().__init__(1.0)
+        self.holds = holds  # tells it from the same function with other settings
         # In a tuple, so that a module is not registered: it has nothing to train or to move.
         self.functions = (function,)
 
@@ -47,7 +48,7 @@ def adopted(function: Any) -> Surrogate | None:
         return function
     try:
         return _adopted(function, _holds(function))
-    except TypeError:  # cannot be hashed
+    except (TypeError, RecursionError):  # cannot be hashed, or calls itself
         return None
 
 
@@ -60,8 +61,7 @@ def _adopted(function: Any, holds: Any) -> Surrogate | None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             if not torch.equal(function(x), (x > 0).to(x.dtype)):
                 return None
-        found = Foreign(function)
-        found.holds = holds  # tells it from the same function with other settings
+        found = Foreign(function, holds)
         record(lambda x, slope, scale: [found.shape(x)])
     except NotPrintableError:
         return None
@@ -71,19 +71,28 @@ def _adopted(function: Any, holds: Any) -> Surrogate | None:
 
 
 def _holds(value: Any) -> Any:
-    """What a function computes with, as long as it is plain.
+    """What a function computes with, as long as it is plain: its code, closure and globals.
+
+    What the methods of a class read from elsewhere, such as those of an ``autograd.Function``, is
+    not seen.
 
     Raises:
         TypeError: it holds something that may change unseen.
     """
-    if value is None or isinstance(value, bool | int | float | str | type):
+    plain = bool | int | float | str | type | ModuleType | BuiltinFunctionType
+    if value is None or isinstance(value, plain):
         return value
     if isinstance(value, nn.Module) and not (value._buffers or value._modules):
         kept = ((n, v) for n, v in value.__dict__.items() if n not in OF_MODULES)
         return type(value), *((name, _holds(part)) for name, part in kept)
     if isinstance(value, FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return value.__code__, *map(_holds, cells), *map(_holds, value.__defaults__ or ())
+        named = [value.__globals__.get(name) for name in value.__code__.co_names]
+        parts = [
+            *(cell.cell_contents for cell in value.__closure__ or ()),
+            *(value.__defaults__ or ()),
+            *(part for part in named if part is not value),
+        ]
+        return value.__code__, *map(_holds, parts)
     if isinstance(value, MethodType) and isinstance(value.__self__, type):  # Function.apply
         return value.__self__, value.__func__
     raise TypeError(f"{type(value).__name__} may change")

@@ -79,9 +79,11 @@ class FusedPass(torch.autograd.Function):
         for name, state in zip(scan.states, states, strict=True):
             buffers[name] = _flat(state, buffers) if state is not None else _rest(buffers)
         if scan.spiking:
+            theta = buffers.parameter("theta")
             # At rest a smooth step has not fired; a hard one has where the threshold is below 0.
-            rests = scan.smooth and not scan.started
-            buffers["r"] = _rest(buffers) if rests else _fired(run, buffers)
+            above = scan.smooth or (isinstance(theta, float) and theta >= 0)
+            rests = above and not scan.started
+            buffers["r"] = _rest(buffers) if rests else buffers.fired(buffers["mem"] - theta)
         rows = (run.steps, buffers.lanes)
         if run.keeps or run.record is not None:
             for name in scan.saved:
@@ -168,8 +170,9 @@ def _buffers(run: Pass, cur: Tensor | None) -> Buffers:
         buffers.cur_stride = 0 if same else lanes
         buffers["cur"] = (cur[:1] if same else cur).reshape(1 if same else run.steps, lanes)
     if run.scan.smooth:
-        step = run.surrogate.smooth_step if run.surrogate is not None else torch.sigmoid
-        buffers.step = lambda x: step(x.view(run.shape)).view(lanes)
+        assert run.surrogate is not None
+        step = run.surrogate.smooth_step
+        buffers.step = lambda x: step(x.view(run.shape)).reshape(lanes)
     return buffers
 
 
@@ -197,12 +200,6 @@ def _flat(state: Tensor, buffers: Buffers) -> Tensor:
 
 def _rest(buffers: Buffers) -> Tensor:
     return torch.zeros(buffers.lanes, dtype=buffers.wide, device=buffers.device)
-
-
-def _fired(run: Pass, buffers: Buffers) -> Tensor:
-    """The spikes that a given state has just fired."""
-    x = buffers["mem"] - buffers.parameter("theta")
-    return buffers.step(x).contiguous() if run.scan.smooth else (x > 0).to(x.dtype)
 
 
 def _incoming(

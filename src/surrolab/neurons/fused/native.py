@@ -1,7 +1,6 @@
 """The engine for the CPU: a fused pass as compiled C."""
 
 import ctypes
-import functools
 from typing import Any
 
 import torch
@@ -47,7 +46,12 @@ class NativeEngine:
         Raises:
             CompilerError: it cannot be compiled or kept.
         """
-        return _kernel(scan, printed)
+        kernel = library(source(scan, printed))
+        for name in ("forward", "reverse", *(["reverse_start"] if scan.started else [])):
+            function = getattr(kernel, name)
+            function.argtypes = (ctypes.POINTER(_Arguments), ctypes.c_int64, ctypes.c_int64)
+            function.restype = None
+        return kernel
 
     def forward(self, kernel: Any, buffers: Buffers, first: int, end: int) -> None:
         kernel.forward(_arguments(buffers), first, end)
@@ -57,16 +61,6 @@ class NativeEngine:
 
     def reverse_start(self, kernel: Any, buffers: Buffers) -> None:
         kernel.reverse_start(_arguments(buffers), 0, 0)
-
-
-@functools.lru_cache(maxsize=1024)
-def _kernel(scan: Scan, printed: Printed) -> ctypes.CDLL:
-    kernel = library(source(scan, printed))
-    for name in ("forward", "reverse", *(["reverse_start"] if scan.started else [])):
-        function = getattr(kernel, name)
-        function.argtypes = (ctypes.POINTER(_Arguments), ctypes.c_int64, ctypes.c_int64)
-        function.restype = None
-    return kernel
 
 
 def _arguments(buffers: Buffers) -> Any:

@@ -51,7 +51,7 @@ class TorchEngine:
             if not scan.spiking:
                 out[t] = names["mem"]
             elif scan.smooth:
-                names["r"] = buffers.step(names["mem"] - theta)
+                names["r"] = buffers.fired(names["mem"] - theta)
                 out[t] = names["r"]
             elif out.dtype == wide:
                 names["r"] = torch.gt(names["mem"], theta, out=out[t])
@@ -132,8 +132,7 @@ def _summed(buffers: Buffers) -> Names:
 
 def _spike(buffers: Buffers, names: Names) -> None:
     if buffers.scan.needs_spike:
-        x = names["mem"] - names["theta"]
-        names["s"] = buffers.step(x) if buffers.scan.smooth else (x > 0).to(x.dtype)
+        names["s"] = buffers.fired(names["mem"] - names["theta"])
 
 
 def _keep(buffers: Buffers, names: Names, gradients: Names) -> None:

@@ -13,7 +13,7 @@ and a thread reads only what it wrote itself, also where two arrays are the same
 
 import math
 
-from surrolab.neurons.fused.expression import TRUTH, Expression, Number, Operand
+from surrolab.neurons.fused.expression import INFIX, TRUTH, Expression, Number, Operand
 from surrolab.neurons.fused.firing import Printed
 from surrolab.neurons.fused.scan import CARRIED, Scan
 
@@ -320,19 +320,7 @@ def _wanted(scan: Scan, printed: Printed) -> list[str]:
     return [*sorted(scan.wanted.intersection(scan.parameters)), *(n for n, _ in printed.learned)]
 
 
-_OPERATORS = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "lt": "<",
-    "le": "<=",
-    "gt": ">",
-    "ge": ">=",
-    "eq": "==",
-    "ne": "!=",
-    "and": "&",
-    "or": "|",
-}
+_OPERATORS = INFIX | {"and": "&", "or": "|"}
 
 
 def _operation(name: str, operands: list[str], real: str) -> str:
