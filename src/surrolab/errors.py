@@ -9,6 +9,10 @@ class RunError(Exception):
     """A run that cannot go on, such as one whose loss is no longer finite. Exit status 1."""
 
 
+class DivergedError(RunError):
+    """Numbers of the run that are no longer finite."""
+
+
 def one_line(error: BaseException) -> str:
     """The message of an error on a single line, or its type's name where it has none."""
     return " ".join(str(error).split()) or type(error).__name__

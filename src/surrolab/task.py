@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from surrolab.data import Batch
-from surrolab.errors import RunError
+from surrolab.errors import DivergedError
 from surrolab.models import Network, NetworkOutput
 from surrolab.objectives import Objective, ObjectiveOutput
 from surrolab.optimization import OptimizerFactory
@@ -236,7 +236,7 @@ class Task(pl.LightningModule):
     def _check(self, loss: Tensor, stage: str) -> None:
         """Stop all ranks together: the loss is that of all of them."""
         if not torch.isfinite(loss):
-            raise RunError(
+            raise DivergedError(
                 f"the {stage} loss is not finite after step {self.global_step} (epoch "
                 f"{self.current_epoch + 1}); try a lower optimizer.lr or "
                 "trainer.gradient_clip_val=1"

@@ -8,6 +8,7 @@ from surrolab.callbacks.health import Health
 from surrolab.callbacks.progress import EpochLines, ProgressBar
 from surrolab.callbacks.seeds import Seeds
 from surrolab.callbacks.slopes import Slopes
+from surrolab.callbacks.watching import Watch, Watching
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -21,5 +22,7 @@ __all__ = [
     "Seeds",
     "Slopes",
     "StandardCallbacks",
+    "Watch",
+    "Watching",
     "load_checkpoint",
 ]

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from surrolab.errors import RunError
+from surrolab.errors import DivergedError
 from surrolab.task import Task
 
 # A float16 loss scaler finds its scale by trying: steps it skips are no failure, until this many
@@ -19,7 +19,7 @@ class FiniteGuard(pl.Callback):
     """Checks loss, membranes and gradients in every step.
 
     Raises:
-        RunError: names the layer and the step.
+        DivergedError: names the layer and the step.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class FiniteGuard(pl.Callback):
         self._fail(trainer, what)
 
     def _fail(self, trainer: pl.Trainer, what: str) -> None:
-        raise RunError(
+        raise DivergedError(
             f"{what} in step {trainer.global_step} (epoch {trainer.current_epoch + 1}); try a "
             "lower optimizer.lr, trainer.gradient_clip_val=1, or a smaller model.init_gain"
         )

@@ -21,6 +21,7 @@ def main() -> int:
             validate(directory.read_config()),
             directory,
             resume="resume" in sys.argv[2:],
+            watched="watched" in sys.argv[2:],
             rank=int(os.environ["LOCAL_RANK"]),
         )
     except (UserError, RunError, KeyboardInterrupt):

@@ -18,6 +18,7 @@ from surrolab.callbacks import (
     Health,
     Slopes,
     StandardCallbacks,
+    Watching,
 )
 from surrolab.data import DataModule
 from surrolab.errors import UserError, one_line
@@ -153,8 +154,11 @@ def build_trainer(
     parts: Parts,
     directory: RunDirectory,
     loggers: list[Any],
+    watching: Watching | None = None,
 ) -> pl.Trainer:
     """Lightning's trainer with the configuration's options passed through.
+
+    ``watching`` comes last of the callbacks, when the epoch's checkpoint is written.
 
     Raises:
         UserError: Lightning refuses them.
@@ -169,6 +173,8 @@ def build_trainer(
         diagnostics,
         Health(diagnostics, config["model"]["init_gain"], config["model"]["init_xi"]),
     )
+    if watching is not None:
+        callbacks.append(watching)
     bar = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     try:
         trainer: pl.Trainer = build(

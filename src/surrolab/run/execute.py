@@ -10,8 +10,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from surrolab.callbacks import load_checkpoint
-from surrolab.errors import UserError, one_line
+from surrolab.callbacks import Watch, Watching, load_checkpoint
+from surrolab.errors import DivergedError, UserError, one_line
 from surrolab.files import write_json
 from surrolab.memory import keep_freed_memory
 from surrolab.run.build import (
@@ -33,7 +33,12 @@ log = logging.getLogger(__name__)
 
 
 def execute(
-    config: dict[str, Any], directory: RunDirectory, resume: bool = False, rank: int = 0
+    config: dict[str, Any],
+    directory: RunDirectory,
+    resume: bool = False,
+    rank: int = 0,
+    watch: Watch | None = None,
+    watched: bool = False,
 ) -> int:
     """Fit, test and write ``result.json``; the exit status.
 
@@ -42,6 +47,8 @@ def execute(
         directory: claimed, with its configuration in it.
         resume: go on from the last checkpoint, if there is one.
         rank: of this process on its machine; only rank 0 writes.
+        watch: looks at every epoch and may end the run, which is ``pruned`` then and not tested.
+        watched: whether the first process has a watch.
 
     Raises:
         UserError: parts that do not fit together; the result says ``failed``.
@@ -59,8 +66,8 @@ def execute(
     lock = directory.held() if rank == 0 else contextlib.nullcontext()
     with lock, log_to(directory.log, rank), interruptible():
         try:
-            result |= _run(config, directory, resume)
-            result["status"] = "completed"
+            watching = Watching(watch) if watch is not None or watched else None
+            result |= _run(config, directory, resume, watch, watching)
         except KeyboardInterrupt:
             result["status"] = "interrupted"
             raise
@@ -69,7 +76,7 @@ def execute(
             log.debug("the run failed", exc_info=True)
             raise
         finally:
-            if result["status"] != "completed":
+            if result["status"] not in ("completed", "pruned"):
                 result["metrics"] = before.get("metrics", {}) | last_metrics(directory.metrics)
             spent = before.get("duration_s", 0.0) + time.monotonic() - started
             result["duration_s"] = round(spent, 3)
@@ -80,21 +87,33 @@ def execute(
     return 0
 
 
-def _run(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
+def _run(
+    config: dict[str, Any],
+    directory: RunDirectory,
+    resume: bool,
+    watch: Watch | None,
+    watching: Watching | None,
+) -> dict[str, Any]:
     quiet_lightning()
     keep_freed_memory(config["keep_memory"])
     with threads(config["threads"]), memory_limits():
-        return _fit_and_test(config, directory, resume)
+        return _fit_and_test(config, directory, resume, watch, watching)
 
 
-def _fit_and_test(config: dict[str, Any], directory: RunDirectory, resume: bool) -> dict[str, Any]:
+def _fit_and_test(
+    config: dict[str, Any],
+    directory: RunDirectory,
+    resume: bool,
+    watch: Watch | None,
+    watching: Watching | None,
+) -> dict[str, Any]:
     parts = build_parts(config)
     checkpoint = None
     if resume and directory.last.exists():
         checkpoint = load_checkpoint(directory.last)
         _fits(checkpoint, parts, directory)
     files = MetricsFile(directory.metrics, checkpoint["global_step"] if checkpoint else None)
-    trainer = build_trainer(config, parts, directory, [files])
+    trainer = build_trainer(config, parts, directory, [files], watching)
     with blame("data", config["data"]):
         parts.data.setup()
     device = str(trainer.strategy.root_device)
@@ -104,22 +123,36 @@ def _fit_and_test(config: dict[str, Any], directory: RunDirectory, resume: bool)
     trainer.loggers = [
         files,
         *parts.tracking.loggers(
-            directory.path, config["name"], _all_about(config, facts, directory), run_id
+            directory.path,
+            config["name"],
+            _all_about(config, facts, directory) | (watch.about if watch is not None else {}),
+            run_id,
         ),
     ]
     if trainer.is_global_zero:
         say_engines(facts["layers"])
         leave_picture(parts.task.network, directory, trainer.loggers)
-    exit_code = 1
+    words = [*(["resume"] if resume else []), *(["watched"] if watching is not None else [])]
+    state, outcome = "failed", {}
     try:
-        with ranks_join(directory, resume), refused_by_lightning():
+        with ranks_join(directory, *words), refused_by_lightning():
             _fit(trainer, parts, directory, checkpoint)
-            outcome = _test(trainer, parts, directory, config)
-        exit_code = 0
+            if watching is not None and watching.pruned:
+                outcome = {"status": "pruned", **_best(load_checkpoint(directory.best), directory)}
+            else:
+                outcome = {"status": "completed", **_test(trainer, parts, directory, config)}
+        state = outcome["status"]
         return outcome
+    except DivergedError:
+        state = "diverged"
+        raise
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
     finally:
         files.save()
-        _finish_wandb(exit_code)
+        tags = watch.tags(state, outcome) if watch is not None else []
+        _finish_wandb(0 if outcome else 1, tags)
 
 
 def _fit(
@@ -146,25 +179,33 @@ def _test(
     """Test the epoch chosen on validation, once."""
     best = load_checkpoint(directory.best)
     parts.load(best)
-    state = next(state for key, state in best["callbacks"].items() if key.startswith("Checkpoints"))
     seed_all(config["seed"], "test")
     try:
         trainer.test(parts.task, datamodule=parts.data, verbose=False)
     except SystemExit as error:
         raise KeyboardInterrupt from error
-    metrics = dict(state["best_metrics"])
+    outcome = _best(best, directory)
+    steps = load_checkpoint(directory.last)["global_step"]
     tested = {
         name: float(value)
         for name, value in trainer.callback_metrics.items()
         if name.startswith("test/")
     }
-    last = load_checkpoint(directory.last)
     for logger in trainer.loggers[1:]:
-        logger.log_metrics(tested, last["global_step"])
-    return {
-        "metrics": metrics | tested,
-        "best_epoch": state["best_epoch"],
+        logger.log_metrics(tested, steps)
+    return outcome | {
+        "metrics": outcome["metrics"] | tested,
         "samples": parts.data.split_sizes,
+    }
+
+
+def _best(best: dict[str, Any], directory: RunDirectory) -> dict[str, Any]:
+    """What the result says of the epoch chosen on validation, and of what was wrong until now."""
+    state = next(state for key, state in best["callbacks"].items() if key.startswith("Checkpoints"))
+    last = load_checkpoint(directory.last)
+    return {
+        "metrics": dict(state["best_metrics"]),
+        "best_epoch": state["best_epoch"],
         "findings": last["callbacks"].get("Health", {}).get("findings", []),
     }
 
@@ -207,8 +248,10 @@ def _remember(directory: RunDirectory, facts: dict[str, Any], main: bool) -> str
     return run_id
 
 
-def _finish_wandb(exit_code: int) -> None:
+def _finish_wandb(exit_code: int, tags: list[str]) -> None:
     """Runs of one process are runs of their own."""
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
+        if tags:
+            wandb.run.tags = (*(wandb.run.tags or ()), *tags)
         wandb.finish(exit_code=exit_code)

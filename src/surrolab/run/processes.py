@@ -68,19 +68,23 @@ def memory_limits() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ranks_join(directory: RunDirectory, resume: bool) -> Iterator[None]:
+def ranks_join(directory: RunDirectory, *words: str) -> Iterator[None]:
     """Have Lightning start further ranks from the run directory.
 
     Lightning's launcher runs ``sys.argv`` again for each rank. The command line cannot serve for
     that: it may name a directory by the time of day, or a whole multirun. So the ranks are given
     ``surrolab/rank`` and the directory, whose configuration is the one this process runs. What the
     launcher leaves in the environment is taken out again, for the next run in this process.
+
+    Args:
+        directory: of the run.
+        words: ``resume`` and ``watched``, as the first process does it.
     """
     argv = sys.argv
     variables = {name: os.environ.get(name) for name in _RANK_VARIABLES}
     if "LOCAL_RANK" not in os.environ:
         script = Path(__file__).parent.parent / "rank"
-        sys.argv = [str(script), str(directory.path), *(["resume"] if resume else [])]
+        sys.argv = [str(script), str(directory.path), *words]
     try:
         yield
     finally:
