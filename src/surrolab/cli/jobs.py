@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from surrolab.cli.explain import check_flags, explain
+from surrolab.composition import check_flags, explain
 from surrolab.errors import UserError, one_line
 from surrolab.memory import ask_for_huge_pages
 from surrolab.run.directory import RunDirectory

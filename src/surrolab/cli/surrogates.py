@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from surrolab import __version__
 from surrolab.cli.arguments import Parser, writing_to
-from surrolab.cli.explain import check_flags, explain
+from surrolab.composition import check_flags, explain
 from surrolab.errors import UserError
 from surrolab.files import atomic, write_text
 from surrolab.schema import CONF, GROUPS, options, validate

@@ -5,7 +5,7 @@ Nothing here imports more than OmegaConf, so that a wrong command line is answer
 
 from surrolab.schema.groups import GROUPS, OPTIONAL_GROUPS, TOP
 from surrolab.schema.options import CONF, allowed_targets, options
-from surrolab.schema.validate import validate
+from surrolab.schema.validate import suggestion, validate
 
 __all__ = [
     "CONF",
@@ -14,5 +14,6 @@ __all__ = [
     "TOP",
     "allowed_targets",
     "options",
+    "suggestion",
     "validate",
 ]

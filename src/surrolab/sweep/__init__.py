@@ -1,0 +1,1 @@
+"""Optuna studies whose trials are runs: spec, search space, workers and what they leave."""
