@@ -1,0 +1,1 @@
+"""Sweeps: many runs as the trials of one study."""
