@@ -5,12 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from postgres import Postgres
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -121,3 +125,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     assert process.returncode == 0, process.stderr
     (path,) = program.directory.glob("outputs/runs/*/*-short")
     return Run(process, path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Postgres"]:
+    """A real server; whoever takes it down need not bring it back."""
+    from postgres import running_postgres
+
+    with running_postgres() as server:
+        yield server

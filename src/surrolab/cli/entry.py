@@ -28,6 +28,12 @@ def _diagnose(words: list[str]) -> int:
     return run_command(words)
 
 
+def _dashboard(words: list[str]) -> int:
+    from surrolab.cli.dashboard import run_command
+
+    return run_command(words)
+
+
 @dataclass(frozen=True)
 class Command:
     """What a command does, in words, and the function that does it: words to exit status.
@@ -43,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "train": Command("train a network; the same as `python train.py`", _train),
     "surrogates": Command("draw or list every surrogate derivative", _surrogates),
     "diagnose": Command("say where a run's gradient goes and which way it points", _diagnose),
+    "dashboard": Command("look at a sweep's study in the browser, while it runs too", _dashboard),
 }
 
 

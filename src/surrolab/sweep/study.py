@@ -1,0 +1,227 @@
+"""The Optuna study of a spec: made, or found and compared with what is asked for now."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import optuna
+import sqlalchemy as sql
+from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.storages import RDBStorage
+
+from surrolab.errors import UserError
+from surrolab.sweep.places import Places
+from surrolab.sweep.search import make_pruner, make_sampler
+from surrolab.sweep.space import Parameter, describe
+from surrolab.sweep.spec import Spec, make_spec, try_out
+
+# Under this name the study keeps its spec, for every machine that shares it.
+ATTRIBUTE = "surrolab:spec"
+# What may differ between trials that are compared: it does not change what is computed, or only
+# the last digits of it.
+_FREE = ("logger", "name", "threads", "keep_memory", "callbacks.progress", "data.root")
+
+
+@contextlib.contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Leave out what Optuna says of each trial, and that parts of it are experimental."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
+    """Make the study, or take up the one that is there.
+
+    Returns the spec as it goes on: categories keep the order they had.
+
+    Raises:
+        UserError: the study was made by something else, or its spec differs in what cannot change.
+    """
+    directions = list(spec.objectives.values())
+    with quiet_optuna():
+        known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
+        new = spec.study not in known
+        if new:
+            try_out(spec)
+            with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):
+                optuna.create_study(
+                    storage=storage, study_name=spec.study, directions=directions
+                ).set_user_attr(ATTRIBUTE, spec.node)
+        study = optuna.load_study(study_name=spec.study, storage=storage)
+        places = Places(storage.engine, study._study_id)
+        places.create()
+        before = study.user_attrs.get(ATTRIBUTE)
+        if before is None:
+            if study.get_trials(deepcopy=False):
+                raise UserError(
+                    f"study: {spec.study} in this storage was not made by surrolab; allowed: "
+                    "another study=NAME"
+                )
+            before = spec.node
+        spec = _reconciled(spec, before, study, places)
+        study.set_user_attr(ATTRIBUTE, spec.node)
+    return spec, study
+
+
+def attach(storage: RDBStorage, name: str) -> tuple[Spec, optuna.Study]:
+    """A study that :func:`prepare` has prepared.
+
+    Raises:
+        UserError: there is none of this name.
+    """
+    with quiet_optuna():
+        try:
+            study = optuna.load_study(study_name=name, storage=storage)
+        except KeyError:
+            raise UserError(f"study: {name} is not in this storage; allowed: one that is") from None
+        node = study.user_attrs.get(ATTRIBUTE)
+    if node is None:
+        raise UserError(f"study: {name} was not made by surrolab; allowed: a sweep's study")
+    return make_spec(node), study
+
+
+def equip(study: optuna.Study, spec: Spec, trial: int) -> None:
+    """Give the study the sampler and pruner for a trial."""
+    study.sampler = make_sampler(spec.node["sampler"], trial)
+    study.pruner = make_pruner(spec.node["pruner"], spec.steps)
+
+
+def _reconciled(
+    spec: Spec, before: Mapping[str, Any], study: optuna.Study, places: Places
+) -> Spec:
+    """The spec with the categories in the order that the study's trials have them."""
+    if spec.node == before:
+        return spec
+    old = make_spec(before)
+    _refuse_changes(spec, old)
+    space = dict(spec.node["space"])
+    wider: dict[str, CategoricalDistribution] = {}
+    for parameter in spec.space.parameters:
+        was = next((p for p in old.space.parameters if p.name == parameter.name), None)
+        if was is None:
+            continue
+        _refuse_change(parameter, was)
+        ours, theirs = parameter.distribution, was.distribution
+        if isinstance(ours, CategoricalDistribution):
+            assert isinstance(theirs, CategoricalDistribution)
+            added = [choice for choice in ours.choices if choice not in theirs.choices]
+            choices = [*theirs.choices, *added]
+            entry = space[parameter.name]
+            space[parameter.name] = {
+                **(entry if isinstance(entry, dict) else {}),
+                "choices": choices,
+            }
+            if added:
+                wider[parameter.name] = CategoricalDistribution(choices)
+    reconciled = make_spec({**spec.node, "space": space})
+    if reconciled.node["space"] != old.node["space"]:
+        try_out(reconciled)
+    if wider:
+        _widen(study, places, wider)
+    return reconciled
+
+
+def _refuse_changes(spec: Spec, old: Spec) -> None:
+    for what in ("objectives", "seeds"):
+        if spec.node[what] != old.node[what]:
+            raise UserError(
+                f"{what}: the trials of study {spec.study} have {old.node[what]}, and would not "
+                f"compare with others; allowed: the same, or another study=NAME"
+            )
+    if spec.prunes and old.prunes:
+        for what, ours, theirs in (
+            ("pruner.metric", spec.watched, old.watched),
+            ("pruner.on", spec.pruned_on, old.pruned_on),
+        ):
+            if ours != theirs:
+                raise UserError(
+                    f"{what}: the trials of study {spec.study} have reported {theirs}; allowed: "
+                    "the same, pruner=none, or another study=NAME"
+                )
+    for name, value in _flat(spec.base.config).items():
+        was = _flat(old.base.config).get(name)
+        if value != was and not name.startswith(_FREE) and name not in spec.node["space"]:
+            raise UserError(
+                f"{name}: {value} now and {was} for the trials of study {spec.study}, which would "
+                "not compare; allowed: the same, or another study=NAME"
+            )
+    ours_too = {parameter.name for parameter in spec.space.parameters}
+    for parameter in old.space.parameters:
+        if parameter.name not in ours_too:
+            raise UserError(
+                f"space.{parameter.name}: gone, though the trials of study {spec.study} vary it; "
+                "allowed: keep it, or another study=NAME"
+            )
+
+
+def _refuse_change(now: Parameter, was: Parameter) -> None:
+    ours, theirs = now.distribution, was.distribution
+    where = f"space.{now.name}"
+    if type(ours) is not type(theirs):
+        raise UserError(
+            f"{where}: another kind of values than the study's trials have ({describe(theirs)}); "
+            "allowed: the same kind, or another study=NAME"
+        )
+    if isinstance(theirs, CategoricalDistribution):
+        assert isinstance(ours, CategoricalDistribution)
+        gone = [str(choice) for choice in theirs.choices if choice not in ours.choices]
+        if gone:
+            raise UserError(
+                f"{where}: {', '.join(gone)} is gone; values can be added to a study, not taken "
+                "away; allowed: keep it, or another study=NAME"
+            )
+    elif ours.log != theirs.log:  # type: ignore[attr-defined]
+        raise UserError(
+            f"{where}.log: the study's trials have log: {str(theirs.log).lower()}; allowed: the "  # type: ignore[attr-defined]
+            "same, or another study=NAME"
+        )
+
+
+def _widen(
+    study: optuna.Study, places: Places, wider: Mapping[str, CategoricalDistribution]
+) -> None:
+    """Add categories, which Optuna itself cannot.
+
+    It stores a category as its number in the list, so that a longer list in its place leaves every
+    trial what it is.
+    """
+    working = places.working()
+    if working:
+        raise UserError(
+            f"space.{next(iter(wider))}: no values can be added while workers are at the study "
+            f"({', '.join(sorted(working))}); allowed: stop them first (Ctrl-C; their trials go on "
+            "later)"
+        )
+    storage = study._storage
+    engine = storage.engine if isinstance(storage, RDBStorage) else storage._backend.engine  # type: ignore[attr-defined]
+    statement = sql.text(
+        "UPDATE trial_params SET distribution_json = :distribution WHERE param_name = :name AND "
+        "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :study)"
+    )
+    with engine.begin() as connection:
+        for name, distribution in wider.items():
+            connection.execute(
+                statement,
+                {
+                    "distribution": distribution_to_json(distribution),
+                    "name": name,
+                    "study": study._study_id,
+                },
+            )
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping) and key != "layer_surrogates":
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
