@@ -18,6 +18,7 @@ CATEGORIES = 7  # colours and symbols by role, @c0 to @c6
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star")
 SHADES = 5  # from worst, @s0, to best, @s4
 ABSENT = "not set"
+DASH = "\N{EN DASH}"  # where there is nothing to say
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def said(text: Any, longest: int = 48) -> str:
     if len(words) > longest:
         half = (longest - 1) // 2
         words = f"{words[:half]}…{words[-half:]}"
-    return html.escape(words)
+    return html.escape(words).replace("$", "&#36;")  # two of them would be a formula
 
 
 def label(value: Any) -> str:
@@ -71,13 +72,13 @@ def label(value: Any) -> str:
 def number(value: Any) -> str:
     """A number for people: four digits; a dash where there is none."""
     if value is None:
-        return "–"
+        return DASH
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int):
         return str(value)
     if not math.isfinite(value):
-        return "–"
+        return DASH
     return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -102,8 +103,18 @@ def value_axis(values: Sequence[float], title: str, log: bool | None = None) -> 
         log = positive and max(values) / min(values) >= 1000
     if log and positive:
         decades = math.log10(max(values) / min(values))
-        axis |= {"type": "log", "dtick": "D2" if decades < 1.5 else math.ceil(decades / 8)}
+        axis |= {"type": "log", "tickformat": "~g"}
+        axis["dtick"] = "D2" if decades < 1.5 else math.ceil(decades / 8)
     return axis
+
+
+def padded(axis: dict[str, Any], values: Sequence[float]) -> dict[str, Any]:
+    """The axis with a fixed range around the values, so that plots side by side can be compared."""
+    low, high = min(values), max(values)
+    if axis.get("type") == "log":
+        low, high = math.log10(low), math.log10(high)
+    margin = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
+    return {**axis, "range": [low - margin, high + margin]}
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,17 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from surrolab.report.drawing import Figure, number, said
-from surrolab.report.study_file import Study, Trial, finite
+from surrolab.report.study_file import Objective, Study, Trial, finite
 
-FEWEST = 10  # complete trials; PED-ANOVA's authors want five among the best, of which half is too many
-BEST = 5
+FEWEST = 10  # complete trials
+BEST = 5  # how many of them the best have to be at least, by Optuna's documentation
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Importances:
         by_target: for each objective (and the Pareto front, of several), name -> share.
         trials: how many complete trials are behind it.
         share: of the best trials, which are compared with all.
+        rare: parameters that too few trials have to say anything.
     """
 
     by_target: dict[str, dict[str, float]]
     trials: int
     share: float
+    rare: Sequence[str] = ()
 
     @property
     def ranking(self) -> list[str]:
@@ -44,19 +46,22 @@ def importances(study: Study) -> Importances:
         share = min(0.5, max(0.1, BEST / max(count, 1)))
         if count < FEWEST:
             return Importances({}, count, share)
+        has = [name for trial in memory.trials for name in trial.params]
+        rare = [name for name in dict.fromkeys(has) if has.count(name) < BEST]
+        params = [name for name in dict.fromkeys(has) if name not in rare]
         evaluator = PedAnovaImportanceEvaluator(target_quantile=share)
         found = {}
         several = len(study.objectives) > 1
         for index, objective in enumerate(study.objectives):
-            sign = -1.0 if objective.maximize else 1.0
+            target = _lower_is_better(index, objective) if several else None
             found[objective.name] = get_param_importances(
-                memory,
-                evaluator=evaluator,
-                target=(lambda t, i=index, s=sign: s * t.values[i]) if several else None,
+                memory, evaluator=evaluator, params=params, target=target
             )
         if several:
-            found["Pareto front"] = get_param_importances(memory, evaluator=evaluator)
-        return Importances({k: v for k, v in found.items() if v}, count, share)
+            found["Pareto front"] = get_param_importances(
+                memory, evaluator=evaluator, params=params
+            )
+        return Importances({k: v for k, v in found.items() if v}, count, share, rare)
 
 
 def importance_figure(found: Importances) -> Figure:
@@ -79,7 +84,11 @@ def importance_figure(found: Importances) -> Figure:
             }
         )
     layout = {
-        "xaxis": {"title": {"text": "share of the importance"}, "tickformat": ".0%", "rangemode": "tozero"},
+        "xaxis": {
+            "title": {"text": "share of the importance"},
+            "tickformat": ".0%",
+            "rangemode": "tozero",
+        },
         "yaxis": {
             "tickvals": list(range(len(names))),
             "ticktext": [f"{said(name, 28)} " for name in names],
@@ -99,12 +108,18 @@ def importance_figure(found: Importances) -> Figure:
     return Figure(data, layout, says, height=130 + len(names) * (14 + 20 * len(data)))
 
 
+def _lower_is_better(
+    index: int, objective: Objective
+) -> Callable[[optuna.trial.FrozenTrial], float]:
+    sign = -1.0 if objective.maximize else 1.0
+    return lambda trial: sign * float(trial.values[index])
+
+
 def _in_memory(study: Study) -> tuple[optuna.Study, int]:
     """Optuna's own study of the complete trials, and how many there are."""
-    directions = ["maximize" if o.maximize else "minimize" for o in study.objectives]
-    memory = optuna.create_study(
-        storage=optuna.storages.InMemoryStorage(), directions=directions or ["minimize"]
-    )
+    ways = optuna.study.StudyDirection
+    directions = [ways.MAXIMIZE if o.maximize else ways.MINIMIZE for o in study.objectives]
+    memory = optuna.create_study(storage=optuna.storages.InMemoryStorage(), directions=directions)
     count = 0
     for trial in study.finished:
         frozen = _frozen(trial)

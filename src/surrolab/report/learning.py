@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from surrolab.report.drawing import CATEGORIES, Figure, Scale, label, number, rounded, said, value_axis
+from surrolab.report.drawing import (
+    CATEGORIES,
+    Figure,
+    Scale,
+    label,
+    number,
+    rounded,
+    said,
+    value_axis,
+)
 from surrolab.report.epochs import MEAN_RATE, Epochs
 from surrolab.report.study_file import Study, Trial
 
@@ -57,7 +66,10 @@ def curves(study: Study, epochs: Mapping[int, Epochs]) -> Figure | None:
         choices.append((metric, {"yaxis": value_axis(values, said(metric))}))
     longest = max(len(curve) for e in epochs.values() for curve in e.curves.values())
     layout = {
-        "xaxis": {"title": {"text": "epoch"}, **({"dtick": 1} if longest <= 12 else {"nticks": 12})},
+        "xaxis": {
+            "title": {"text": "epoch"},
+            **({"dtick": 1} if longest <= 12 else {"nticks": 12}),
+        },
         "yaxis": choices[0][1]["yaxis"],
         "showlegend": True,
         "hovermode": "closest",

@@ -44,7 +44,9 @@ def history(study: Study, index: int) -> Figure:
     looks = {
         "complete": marker("@c0"),
         "silent or diverged": marker("@bad", "diamond", 9),
-        "pruned (last value)": marker("@faint", "x-thin", 8, line={"color": "@faint", "width": 1.6}),
+        "pruned (last value)": marker(
+            "@faint", "x-thin", 8, line={"color": "@faint", "width": 1.6}
+        ),
     }
     data: list[dict[str, Any]] = []
     for kind, points in kinds.items():
@@ -117,12 +119,20 @@ def fronts(study: Study) -> list[Figure]:
                         for t, _, _ in points
                     ],
                     "hoverinfo": "text",
-                    "marker": marker("@c1" if best else "@faint", "diamond" if best else "circle", 9 if best else 7),
+                    "marker": marker(
+                        "@c1" if best else "@faint",
+                        "diamond" if best else "circle",
+                        9 if best else 7,
+                    ),
                     "cliponaxis": False,
                 }
             )
+        if len(study.objectives) == 2:
+            data.insert(0, _boundary(groups["on the front"], one))
         layout = {
-            "xaxis": value_axis([x for _, x, _ in finished if x is not None], f"{said(one.name)} ({one.aim})"),
+            "xaxis": value_axis(
+                [x for _, x, _ in finished if x is not None], f"{said(one.name)} ({one.aim})"
+            ),
             "yaxis": value_axis(
                 [y for _, _, y in finished if y is not None], f"{said(other.name)} ({other.aim})"
             ),
@@ -135,6 +145,22 @@ def fronts(study: Study) -> list[Figure]:
         )
         figures.append(Figure(data, layout, says, height=460))
     return figures
+
+
+def _boundary(
+    points: Sequence[tuple[Trial, float | None, float | None]], across: Objective
+) -> dict[str, Any]:
+    """Steps along what the trials on the front are better than."""
+    points = sorted(points, key=lambda point: point[1] or 0)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [rounded(x) for _, x, _ in points],
+        "y": [rounded(y) for _, _, y in points],
+        "line": {"color": "@c1", "width": 1.2, "shape": "vh" if across.maximize else "hv"},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
 def slope_parameter(study: Study) -> Parameter | None:
@@ -185,7 +211,7 @@ def against_slope(study: Study) -> Figure | None:
         if any(trial.spread(objective.name) for trial, _ in pairs):
             data[-1]["error_y"] = {**_bars(pairs, objective), "color": role}
     values = [value for _, _, value in points if value is not None]
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": scale.axis(),
         "yaxis": value_axis(values, f"{said(objective.name)} ({objective.aim})"),
         "showlegend": len(data) > 1,

@@ -16,6 +16,7 @@ from surrolab.report.drawing import (
     label,
     marker,
     number,
+    padded,
     rounded,
     said,
     value_axis,
@@ -24,6 +25,7 @@ from surrolab.report.study_file import Parameter, Study, Trial
 
 Floats = npt.NDArray[np.float64]
 CELLS = 36  # of a contour's grid, along each side
+SOFT = 0.05  # likewise: the distance within which trials are one
 REACH = 0.3  # how far from a trial the contour says something, in shares of the searched range
 
 
@@ -36,7 +38,8 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
         placed = _placed(study.finished, scale)
         if not placed:
             continue
-        data, choices = [], []
+        data: list[dict[str, Any]] = []
+        choices: list[tuple[str, dict[str, Any]]] = []
         for index, objective in enumerate(study.objectives):
             values = [trial.values[index] or 0.0 for trial, _ in placed]
             jitter = 0.0 if parameter.numeric else 0.18
@@ -61,7 +64,8 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
                     ),
                 }
             )
-            axis = value_axis(values, said(objective.name))
+            all_values = [trial.values[index] or 0.0 for trial in study.finished]
+            axis = padded(value_axis(all_values, said(objective.name)), all_values)
             choices.append((objective.name, {"yaxis": axis}))
         layout = {"xaxis": scale.axis(), "yaxis": choices[0][1]["yaxis"], "showlegend": False}
         says = f"{study.objectives[0].name} against {name}, {len(placed)} complete trials."
@@ -86,7 +90,8 @@ def contours(study: Study, order: Sequence[str]) -> list[Figure]:
         ]
         if len(placed) < 3:
             continue
-        data, choices = [], []
+        data: list[dict[str, Any]] = []
+        choices: list[tuple[str, dict[str, Any]]] = []
         surface = x_scale.parameter.numeric and y_scale.parameter.numeric and len(placed) >= 6
         for index, objective in enumerate(study.objectives):
             values = [trial.values[index] or 0.0 for trial, _, _ in placed]
@@ -112,22 +117,30 @@ def contours(study: Study, order: Sequence[str]) -> list[Figure]:
                     }
                 )
             bar = {"thickness": 10, "title": {"text": said(objective.name, 24), "side": "right"}}
+            points = {
+                "type": "scatter",
+                "mode": "markers",
+                "meta": index,
+                "x": [rounded(x + _jitter(x_scale, t)) for t, x, _ in placed],
+                "y": [rounded(y + _jitter(y_scale, t)) for t, _, y in placed],
+            }
+            # A dark and a light ring: one of them is seen on any colour.
+            data.append({**points, "marker": {"color": "#000000", "size": 12}, "hoverinfo": "skip"})
             data.append(
                 {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "meta": index,
-                    "x": [rounded(x + _jitter(x_scale, t)) for t, x, _ in placed],
-                    "y": [rounded(y + _jitter(y_scale, t)) for t, _, y in placed],
+                    **points,
                     "hovertext": [
                         hover(trial, f"{said(objective.name)}: {number(value)}")
                         for (trial, _, _), value in zip(placed, values, strict=True)
                     ],
                     "hoverinfo": "text",
                     "marker": {
-                        **marker([rounded(v) for v in values], showscale=True, colorbar=bar),
+                        "color": [rounded(value) for value in values],
+                        "size": 9,
+                        "showscale": True,
+                        "colorbar": bar,
+                        "line": {"color": "#ffffff", "width": 1.5},
                         **colours,
-                        "line": {"color": "@ink", "width": 1},
                     },
                 }
             )
@@ -144,7 +157,9 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
     """A line per complete trial through an axis per parameter and objective."""
     scales = [Scale.of(study.parameters[name], study.trials) for name in order]
     first = study.objectives[0]
-    trials = sorted(study.finished, key=lambda t: (t.values[0] or 0.0) * (1 if first.maximize else -1))
+    trials = sorted(
+        study.finished, key=lambda t: (t.values[0] or 0.0) * (1 if first.maximize else -1)
+    )
     objectives = [_span([t.values[i] or 0.0 for t in trials]) for i in range(len(study.objectives))]
     groups = [g for g in np.array_split(np.arange(len(trials)), SHADES) if len(g)]
     count = len(scales) + len(objectives)
@@ -172,7 +187,7 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": ends[0] if len(group) == 1 else f"{ends[0]} to {ends[1]}",
+                "name": ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}",
                 "x": xs,
                 "y": ys,
                 "hovertext": texts,
@@ -190,7 +205,14 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
         notes += [_note(place, share, number(low + share * (high - low))) for share in (0, 0.5, 1)]
     names = [*order, *(objective.name for objective in study.objectives)]
     lines = [
-        {"type": "line", "x0": i, "x1": i, "y0": 0, "y1": 1, "line": {"color": "@axis", "width": 1.2}}
+        {
+            "type": "line",
+            "x0": i,
+            "x1": i,
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": "@axis", "width": 1.2},
+        }
         for i in range(count)
     ]
     layout = {
@@ -246,7 +268,8 @@ def _surface(
     x_scale: Scale,
     y_scale: Scale,
 ) -> tuple[list[float | None], list[float | None], list[list[float | None]]]:
-    """Interpolated by the inverse of the squared distance (Shepard 1968, doi:10.1145/800186.810616).
+    """Interpolated by the inverse of the squared distance (Shepard 1968,
+    doi:10.1145/800186.810616), softened so that a single trial makes no peak.
 
     Distances are shares of the searched ranges, logarithmic where the search was.
     """
@@ -254,7 +277,7 @@ def _surface(
     shares = np.linspace(0, 1, CELLS)
     points = np.stack(np.meshgrid(shares, shares), axis=-1)
     squared = ((points[:, :, None, :] - at) ** 2).sum(axis=-1)
-    weights = 1 / (squared + 1e-6)
+    weights = 1 / (squared + SOFT**2)
     grid = (weights * np.array(values)).sum(axis=-1) / weights.sum(axis=-1)
     far = squared.min(axis=-1) > REACH**2
     cells = [

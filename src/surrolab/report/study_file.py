@@ -122,7 +122,7 @@ class Study:
 
     @property
     def best_trials(self) -> list[Trial]:
-        by_number = {trial.number: trial for trial in self.trials}
+        by_number = {trial.number: trial for trial in self.finished}
         return [by_number[number] for number in self.best if number in by_number]
 
 
@@ -138,6 +138,8 @@ def read_study(path: Path) -> Study:
         Objective(_text(one.get("name")), one.get("direction") == "maximize")
         for one in _dicts(found.get("objectives"))
     )
+    if not objectives:
+        raise ValueError(f"{path.name}: names no objective")
     trials = [_trial(one, len(objectives)) for one in _dicts(found.get("trials"))]
     return Study(
         name=_text(found.get("study")),
@@ -178,7 +180,9 @@ def _trial(found: dict[str, Any], objectives: int) -> Trial:
         values=(*values, *[None] * (objectives - len(values))),
         parameters=_dict(found.get("parameters")),
         distributions={k: _text(v) for k, v in _dict(found.get("distributions")).items()},
-        intermediate={k: v for k, v in sorted(steps.items(), key=str) if k is not None and v is not None},
+        intermediate={
+            k: v for k, v in sorted(steps.items(), key=str) if k is not None and v is not None
+        },
         started=_text(found.get("started")) or None,
         ended=_text(found.get("ended")) or None,
         duration=finite(found.get("duration_s")),

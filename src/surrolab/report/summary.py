@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from surrolab.report.drawing import label, number
+from surrolab.report.drawing import DASH, label, number
 from surrolab.report.epochs import Epochs, run_directory
-from surrolab.report.study_file import STATES, Objective, Study, Trial
+from surrolab.report.study_file import STATES, Objective, Study, Trial, finite
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,14 @@ class Cell:
     key: float | str | None
     link: str | None = None
 
-    @property
-    def numeric(self) -> bool:
-        return isinstance(self.key, float)
+
+@dataclass(frozen=True)
+class Table:
+    """The table of all trials: its heads, which columns are numbers, and a row per trial."""
+
+    heads: list[str]
+    numeric: list[bool]
+    rows: list[tuple[Trial, list[Cell]]]
 
 
 def facts(study: Study, epochs: Mapping[int, Epochs]) -> list[tuple[str, str]]:
@@ -40,7 +45,7 @@ def facts(study: Study, epochs: Mapping[int, Epochs]) -> list[tuple[str, str]]:
     found.append(("Epochs", _trained(study, epochs)))
     found.append(("Sampler", _options(study.sampler)))
     found.append(("Pruner", _options(study.pruner) + _pruned_on(study)))
-    found.append(("Seeds", ", ".join(map(label, study.seeds)) or "–"))
+    found.append(("Seeds", ", ".join(map(label, study.seeds)) or DASH))
     if study.base:
         found.append(("All trials", " ".join(study.base)))
     return found
@@ -56,10 +61,8 @@ def value(trial: Trial, index: int, objective: Objective) -> str:
     return f"{text} ({seeds} seeds: {number(spread[0])} to {number(spread[1])})"
 
 
-def table(
-    directory: Path, study: Study, epochs: Mapping[int, Epochs]
-) -> tuple[list[str], list[tuple[Trial, list[Cell]]]]:
-    """The heads of the columns and a row per trial."""
+def table(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> Table:
+    """All trials, as far as they are known."""
     heads = ["trial", "state", *(o.name for o in study.objectives), *study.parameters]
     heads += ["epochs", "duration", "why", "run directory"]
     rows = []
@@ -70,9 +73,9 @@ def table(
         for name in study.parameters:
             known = name in trial.parameters
             setting = trial.parameters.get(name)
-            numeric = isinstance(setting, int | float) and not isinstance(setting, bool)
-            key = float(setting) if numeric else label(setting)
-            cells.append(Cell(label(setting), key) if known else Cell("–", None))
+            place = finite(setting)
+            key = label(setting) if place is None else place
+            cells.append(Cell(label(setting), key) if known else Cell(DASH, None))
         trained = epochs[trial.number].trained
         cells.append(Cell(number(trained), None if trained is None else float(trained)))
         cells.append(Cell(duration(trial.duration), trial.duration))
@@ -80,13 +83,14 @@ def table(
         cells.append(Cell(why, why or None))
         cells.append(_place(directory, trial))
         rows.append((trial, cells))
-    return heads, rows
+    numeric = [any(isinstance(cells[i].key, float) for _, cells in rows) for i in range(len(heads))]
+    return Table(heads, numeric, rows)
 
 
 def duration(seconds: float | None) -> str:
     """A duration for people."""
     if seconds is None:
-        return "–"
+        return DASH
     if seconds < 100:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -102,7 +106,7 @@ def _number(trial: Trial) -> str:
 def _place(directory: Path, trial: Trial) -> Cell:
     names = [run.directory for run in trial.runs if run.directory]
     if not names:
-        return Cell("–", None)
+        return Cell(DASH, None)
     name = names[0] if len(names) == 1 else names[0].rpartition("/")[0] or names[0]
     there = run_directory(directory, name) is not None
     return Cell(name, name, f"{quote(name)}/" if there else None)
@@ -110,7 +114,7 @@ def _place(directory: Path, trial: Trial) -> Cell:
 
 def _times(study: Study) -> str:
     known = [t.duration for t in study.trials if t.duration is not None]
-    text = f"{duration(sum(known))} of training" if known else "–"
+    text = f"{duration(sum(known))} of training" if known else DASH
     starts = [at for t in study.trials if (at := _moment(t.started)) is not None]
     ends = [at for t in study.trials if (at := _moment(t.ended)) is not None]
     if starts and ends and max(ends) > min(starts):
@@ -145,7 +149,9 @@ def _trained(study: Study, epochs: Mapping[int, Epochs]) -> str:
 
 def _options(found: Mapping[str, Any]) -> str:
     name = label(found.get("name", "none"))
-    options = ", ".join(f"{k} {label(v)}" for k, v in found.items() if k != "name" and v is not None)
+    options = ", ".join(
+        f"{k} {label(v)}" for k, v in found.items() if k != "name" and v is not None
+    )
     return f"{name} ({options})" if options else name
 
 

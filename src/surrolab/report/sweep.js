@@ -53,7 +53,8 @@
     xaxis: AXIS, yaxis: AXIS,
   };
   COLOURED.add("bordercolor");
-  const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  const CONFIG = { responsive: true, displayModeBar: false };
+  if (matchMedia("(pointer: coarse)").matches) BASE.dragmode = false; // a finger scrolls the page
 
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const plots = [...document.querySelectorAll("[data-figure]")];

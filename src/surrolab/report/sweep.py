@@ -70,7 +70,6 @@ def _page(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> str:
         for section in sections
         for index, figure in enumerate(section.figures)
     }
-    heads, rows = summary.table(directory, study, epochs)
     plotly = files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8")
     room = files("surrolab.report")
     script = room.joinpath("sweep.js").read_text(encoding="utf-8")
@@ -85,8 +84,7 @@ def _page(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> str:
             (trial, [summary.value(trial, i, o) for i, o in enumerate(study.objectives)])
             for trial in study.best_trials
         ],
-        heads=heads,
-        rows=rows,
+        table=summary.table(directory, study, epochs),
         style=Markup(room.joinpath("sweep.css").read_text(encoding="utf-8")),
         figures=Markup(script_json(figures)),
         scripts=[Markup(text) for text in (plotly, script) if figures or text is script],
@@ -131,7 +129,7 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
             "contours",
             "Two parameters at a time",
             "Where the bands run neither along nor across, the two parameters have to be tuned "
-            f"together; {'the most important' if found.ranking else 'up to four'} are shown.",
+            f"together.{_four(order, found)}",
             parameters.contours(study, order) if finished else (),
             "This takes two parameters and three complete trials that have both.",
             note="Colours between the trials are interpolated by the inverse of the squared "
@@ -174,6 +172,8 @@ def _importance(study: Study, found: Importances) -> Section:
         f"on {found.trials} complete trials: how differently the best {found.share:.0%} and all "
         "of them spread over a parameter's values. Pruned and failed trials do not count."
     )
+    if found.rare:
+        text += f" Too few trials have {', '.join(found.rare)}."
     return Section(
         "importance",
         "Parameter importances",
@@ -193,8 +193,10 @@ def _curves(study: Study, epochs: Mapping[int, Epochs]) -> Section:
     return Section(
         "curves",
         "Curves of all trials",
-        "Pruning was right where the dashed curves lay below the others when they were cut "
-        "(crosses), and too early where they still rose as fast.",
+        "Pruning was right where the dashed curves lay behind the others when they were cut "
+        "(crosses), and too early where they were still catching up."
+        if study.count("pruned")
+        else "Curves that still improve in the last epochs ask for more of them.",
         [figure] if figure else (),
         "No run directory with a finished epoch was found beside this page.",
         note=note if len(study.seeds) > 1 else "",
@@ -223,7 +225,15 @@ def _slope(study: Study) -> Section:
     )
 
 
+def _four(order: Sequence[str], found: Importances) -> str:
+    if len(order) <= 4:
+        return ""
+    which = "most important" if found.ranking else "first"
+    return f" Only the four {which} of {len(order)} parameters are paired."
+
+
 def _bars(study: Study) -> str:
     if len(study.seeds) < 2:
         return ""
-    return f"Points are trials' values, bars run from the lowest to the highest of the {len(study.seeds)} seeds."
+    seeds = len(study.seeds)
+    return f"Points are trials' values; bars run from the lowest to the highest of {seeds} seeds."
