@@ -19,7 +19,7 @@ from surrolab.report.study_file import Study, Trial
 OTHERS = {
     "pruned": {"role": "@faint", "dash": "dash", "end": "x-thin", "width": 1.2},
     "failed": {"role": "@bad", "dash": "dashdot", "end": "cross", "width": 1.4},
-    "running": {"role": "@c1", "dash": "dot", "end": "circle-open", "width": 1.4},
+    "running": {"role": "@ink", "dash": "dot", "end": "circle-open", "width": 1.4},
 }
 LONGEST = 400  # points of a curve; longer ones are thinned
 
@@ -59,9 +59,9 @@ def curves(study: Study, epochs: Mapping[int, Epochs]) -> Figure | None:
             style = {"color": look["role"], "width": look["width"], "dash": look["dash"]}
             data += _lines(own, epochs, metric, index, state, style)
             data += _ends(own, epochs, metric, index, look)
-        name = "best" if len(study.objectives) == 1 else "Pareto front"
+        name, width = ("best", 3.0) if len(study.objectives) == 1 else ("Pareto front", 2.0)
         own = [t for t in drawn if t.number in best]
-        data += _lines(own, epochs, metric, index, name, {"color": "@ink", "width": 3})
+        data += _lines(own, epochs, metric, index, name, {"color": "@ink", "width": width})
         values = [v for t in drawn for v in epochs[t.number].curves[metric] if v is not None]
         choices.append((metric, {"yaxis": value_axis(values, said(metric))}))
     longest = max(len(curve) for e in epochs.values() for curve in e.curves.values())
@@ -119,7 +119,7 @@ def _lines(
             "customdata": numbers,
             "hovertemplate": "trial %{customdata}<br>epoch %{x}: %{y:.4~g}<extra></extra>",
             "line": style,
-            "marker": {"color": style["color"], "size": 4 if style["width"] < 3 else 6},
+            "marker": {"color": style["color"], "size": 4 if style["width"] < 2 else 6},
         }
     ]
 

@@ -69,7 +69,7 @@
       ...trace, visible: trace.meta === undefined || trace.meta === choice,
     }));
     const layout = merged(merged(BASE, figure.layout), figure.choices[choice] ?? {});
-    if (printing) layout.width = plot.clientWidth;
+    if (printing) layout.width = plot.closest(".side") ? 330 : 680; // on A4 and letter, as in the style
     Plotly.react(plot, painted(data, roles), painted(layout, roles), CONFIG);
     plot.dataset.drawn = "yes";
   };

@@ -103,6 +103,8 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
     finished = len(study.finished)
     several = len(study.objectives) > 1
     histories = [outcomes.history(study, index) for index in range(len(study.objectives))]
+    pairs = parameters.contours(study, order) if finished else []
+    filled = any(trace["type"] == "contour" for figure in pairs for trace in figure.data)
     sections = [
         Section(
             "history",
@@ -130,11 +132,13 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
             "Two parameters at a time",
             "Where the bands run neither along nor across, the two parameters have to be tuned "
             f"together.{_four(order, found)}",
-            parameters.contours(study, order) if finished else (),
+            pairs,
             "This takes two parameters and three complete trials that have both.",
             note="Colours between the trials are interpolated by the inverse of the squared "
             "distance (doi:10.1145/800186.810616), on logarithmic axes in logarithms; where no "
-            "trial is near nothing is drawn.",
+            "trial is near nothing is drawn."
+            if filled
+            else "",
             choose="objective",
             side_by_side=True,
         ),
