@@ -186,6 +186,18 @@ class Scale:
         return axis
 
 
+def placed_at(trials: Sequence[Trial], scale: Scale) -> list[tuple[Trial, float]]:
+    """The trials that have a place on the scale, and where."""
+    return [(trial, place) for trial in trials if (place := scale.place(trial)) is not None]
+
+
+def jitter(scale: Scale, trial: Trial) -> float:
+    """How far a trial is moved aside among those of its category: the same for the same trial."""
+    if scale.parameter.numeric:
+        return 0.0
+    return 0.18 * (2 * (trial.number * 0.6180339887 % 1) - 1)  # evenly, by the golden ratio
+
+
 def hover(trial: Trial, *lines: str) -> str:
     """What is shown where the reader points at a trial; the lines are escaped already."""
     settings = [f"{said(k)} = {said(v)}" for k, v in trial.parameters.items()]

@@ -1,16 +1,12 @@
-"""What the trials reached: in their order, against the slope, one objective against another."""
+"""What the trials reached: in their order, and one objective against another."""
 
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from surrolab.report.drawing import (
-    CATEGORIES,
-    SYMBOLS,
     Figure,
-    Scale,
     hover,
-    label,
     marker,
     number,
     rounded,
@@ -18,7 +14,7 @@ from surrolab.report.drawing import (
     seeds_bars,
     value_axis,
 )
-from surrolab.report.study_file import Objective, Parameter, Study, Trial
+from surrolab.report.study_file import Objective, Study, Trial
 
 
 def history(study: Study, index: int) -> Figure:
@@ -54,14 +50,14 @@ def history(study: Study, index: int) -> Figure:
             continue
         data.append(
             {
-                **_points(points, name, objective),
+                **value_points(points, name, objective),
                 "name": kind,
                 "x": [trial.number for trial, _ in points],
                 "marker": looks[kind],
             }
         )
         if kind == "complete" and any(trial.spread(objective.name) for trial, _ in points):
-            data[-1]["error_y"] = {**_bars(points, objective), "color": "@c0"}
+            data[-1]["error_y"] = {**value_bars(points, objective), "color": "@c0"}
     if best:
         last = max(trial.number for trial in study.trials)
         steps = [*best, (last, best[-1][1])]
@@ -163,86 +159,10 @@ def _boundary(
     }
 
 
-def slope_parameter(study: Study) -> Parameter | None:
-    """The parameter that is the surrogate's slope."""
-    names = [p.name for p in study.parameters.values() if p.numeric]
-    for name in ("surrogate.slope", *(name for name in names if name.endswith(".slope"))):
-        if name in names:
-            return study.parameters[name]
-    return None
-
-
-def against_slope(study: Study) -> Figure | None:
-    """The first objective against the slope, or by surrogate where no slope was varied."""
-    objective, slope = study.objectives[0], slope_parameter(study)
-    surrogate = study.parameters.get("surrogate")
-    across = slope or surrogate
-    if across is None:
-        return None
-    scale = Scale.of(across, study.trials)
-    points = [
-        (trial, place, trial.values[0])
-        for trial in study.trials
-        if trial.state == "complete"
-        and trial.values[0] is not None
-        and (place := scale.place(trial)) is not None
-    ]
-    kinds = Scale.of(surrogate, study.trials).categories if surrogate and slope else ("",)
-    data: list[dict[str, Any]] = []
-    for index, kind in enumerate(kinds):
-        own = sorted(
-            (p for p in points if not kind or label(p[0].parameters.get("surrogate")) == kind),
-            key=lambda p: p[1],
-        )
-        if not own:
-            continue
-        role = f"@c{index % CATEGORIES}"
-        pairs = [(trial, value) for trial, _, value in own if value is not None]
-        data.append(
-            {
-                **_points(pairs, said(objective.name), objective),
-                "name": said(kind, 24),
-                "mode": "lines+markers" if slope and _only(own, slope) else "markers",
-                "x": [rounded(place) for _, place, _ in own],
-                "marker": marker(role, SYMBOLS[index % CATEGORIES], 9),
-                "line": {"color": role, "width": 1.4},
-            }
-        )
-        if any(trial.spread(objective.name) for trial, _ in pairs):
-            data[-1]["error_y"] = {**_bars(pairs, objective), "color": role}
-    values = [value for _, _, value in points if value is not None]
-    layout: dict[str, Any] = {
-        "xaxis": scale.axis(),
-        "yaxis": value_axis(values, f"{said(objective.name)} ({objective.aim})"),
-        "showlegend": len(data) > 1,
-    }
-    if slope:
-        layout["xaxis"] |= _slope_axis(slope, [place for _, place, _ in points])
-    says = f"{objective.name} of {len(points)} complete trials against {across.name}."
-    return Figure(data, layout, says, height=440)
-
-
-def _slope_axis(slope: Parameter, places: Sequence[float]) -> dict[str, Any]:
-    """A slope is a width's inverse: its axis is logarithmic, however it was drawn."""
-    ends = [*places, *(end for end in (slope.low, slope.high) if end is not None)]
-    if slope.log or not ends or min(ends) <= 0 or max(ends) / min(ends) < 3:
-        return {}
-    axis = value_axis(ends, said(slope.name), log=True)
-    return {**axis, "autorange": True, "range": None}
-
-
-def _only(points: Sequence[tuple[Trial, float, float | None]], slope: Parameter) -> bool:
-    """Whether the points differ in the slope alone, so that a line through them means something."""
-    others = [
-        {name: value for name, value in trial.parameters.items() if name != slope.name}
-        for trial, _, _ in points
-    ]
-    return len(points) > 1 and all(other == others[0] for other in others)
-
-
-def _points(
+def value_points(
     points: Sequence[tuple[Trial, float]], name: str, objective: Objective
 ) -> dict[str, Any]:
+    """A trace of trials at the heights of their values; where they are across is left to add."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -255,7 +175,8 @@ def _points(
     }
 
 
-def _bars(points: Sequence[tuple[Trial, float]], objective: Objective) -> dict[str, Any]:
+def value_bars(points: Sequence[tuple[Trial, float]], objective: Objective) -> dict[str, Any]:
+    """Error bars over the seeds, for the same trials."""
     return seeds_bars([(value, trial.spread(objective.name)) for trial, value in points])
 
 

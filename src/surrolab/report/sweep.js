@@ -82,7 +82,11 @@
   };
   next();
   dark.addEventListener("change", () => plots.forEach(draw));
-  addEventListener("beforeprint", () => { printing = true; plots.forEach(draw); });
+  addEventListener("beforeprint", () => {
+    printing = true;
+    for (const details of document.querySelectorAll("details")) details.open = true;
+    plots.forEach(draw);
+  });
   addEventListener("afterprint", () => { printing = false; plots.forEach(draw); });
 
   for (const select of document.querySelectorAll("select[data-section]")) {

@@ -11,10 +11,14 @@ from markupsafe import Markup
 
 from surrolab.files import atomic
 from surrolab.pictures.page import render
-from surrolab.report import learning, outcomes, parameters, summary
+from surrolab.report import learning, outcomes, summary
+from surrolab.report.contours import contours
 from surrolab.report.drawing import Figure, number, script_json
 from surrolab.report.epochs import Epochs, read_epochs
 from surrolab.report.importance import FEWEST, Importances, importance_figure, importances
+from surrolab.report.parallel import parallel
+from surrolab.report.slices import slices
+from surrolab.report.slope import against_slope, slope_parameter
 from surrolab.report.study_file import Study, read_study
 
 
@@ -103,7 +107,7 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
     finished = len(study.finished)
     several = len(study.objectives) > 1
     histories = [outcomes.history(study, index) for index in range(len(study.objectives))]
-    pairs = parameters.contours(study, order) if finished else []
+    pairs = contours(study, order) if finished else []
     filled = any(trace["type"] == "contour" for figure in pairs for trace in figure.data)
     sections = [
         Section(
@@ -121,7 +125,7 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
             "One parameter at a time",
             "A parameter matters where the points rise or fall across the range; good points at "
             "an edge ask for a wider range.",
-            parameters.slices(study, order[:24]) if finished else (),
+            slices(study, order[:24]) if finished else (),
             "No trial has finished yet.",
             ("first trial", "last trial"),
             choose="objective",
@@ -147,7 +151,7 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
             "All parameters at once",
             "Follow the strongest lines, the best fifth of the trials: where they run together a "
             "value is needed, where they spread it hardly matters.",
-            [parameters.parallel(study, order[:12])] if finished and order else (),
+            [parallel(study, order[:12])] if finished and order else (),
             "No trial has finished yet.",
             note="A click on an entry of the legend hides its lines. Parameters that a trial does "
             "not have lie below the axis."
@@ -208,8 +212,8 @@ def _curves(study: Study, epochs: Mapping[int, Epochs]) -> Section:
 
 
 def _slope(study: Study) -> Section:
-    slope = outcomes.slope_parameter(study)
-    figure = outcomes.against_slope(study) if study.finished else None
+    slope = slope_parameter(study)
+    figure = against_slope(study) if study.finished else None
     title = "Accuracy" if "accuracy" in study.objectives[0].name else "First objective"
     nothing = "No trial has finished yet."
     if slope is None and "surrogate" not in study.parameters:
