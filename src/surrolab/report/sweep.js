@@ -1,0 +1,138 @@
+"use strict";
+(() => {
+  const LIGHT = {
+    ink: "#1c2530", paper: "#ffffff", faint: "#7a8794", line: "#e6eaee", axis: "#8a95a1",
+    veil: "rgba(255,255,255,0.82)", bad: "#b3121d",
+    c0: "#0072b2", c1: "#d55e00", c2: "#009e73", c3: "#cc79a7", c4: "#b98900", c5: "#56b4e9", c6: "#882255",
+    s0: "#c8ccd2", s1: "#9fb8d0", s2: "#5f9ac9", s3: "#1f6fb0", s4: "#08306b",
+    order: [[0, "#b9c6d4"], [1, "#08306b"]],
+  };
+  const DARK = {
+    ink: "#e6eaef", paper: "#14181d", faint: "#8d99a6", line: "#2a323b", axis: "#6d7883",
+    veil: "rgba(20,24,29,0.82)", bad: "#ff8f8f",
+    c0: "#5ab4f0", c1: "#f08a4b", c2: "#2fc79a", c3: "#e6a3cb", c4: "#e9b949", c5: "#b5e0ff", c6: "#c9b3ff",
+    s0: "#3d4651", s1: "#4b6a86", s2: "#4f93c8", s3: "#85c1f0", s4: "#e6f3ff",
+    order: [[0, "#3f5468"], [1, "#e6f3ff"]],
+  };
+  // Cividis (doi:10.1371/journal.pone.0199239), in both: it fills areas.
+  LIGHT.sequence = DARK.sequence = [
+    [0, "#00204d"], [0.25, "#414d6b"], [0.5, "#7c7b78"], [0.75, "#bcaf6f"], [1, "#ffea46"],
+  ];
+  const COLOURED = new Set(["color", "colorscale", "bgcolor", "fillcolor"]);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let printing = false;
+
+  const isMap = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+  const painted = (value, roles, key) => {
+    if (typeof value === "string") {
+      return COLOURED.has(key) && value.startsWith("@") ? roles[value.slice(1)] : value;
+    }
+    if (Array.isArray(value) && value.some(isMap)) return value.map((item) => painted(item, roles, key));
+    if (!isMap(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, painted(v, roles, k)]));
+  };
+  const merged = (one, other) => {
+    const both = { ...one };
+    for (const [key, value] of Object.entries(other)) {
+      both[key] = isMap(value) && isMap(both[key]) ? merged(both[key], value) : value;
+    }
+    return both;
+  };
+  const AXIS = {
+    color: "@ink", gridcolor: "@line", linecolor: "@axis", tickcolor: "@axis", showline: true,
+    zeroline: false, ticks: "outside", ticklen: 4, automargin: true, exponentformat: "power",
+    title: { standoff: 8, font: { size: 13 } },
+  };
+  for (const key of Object.keys(AXIS)) if (key.endsWith("color")) COLOURED.add(key);
+  const BASE = {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
+    font: { family: 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif', size: 12, color: "@ink" },
+    margin: { l: 50, r: 20, t: 14, b: 42 }, hovermode: "closest",
+    hoverlabel: { bgcolor: "@paper", bordercolor: "@axis", align: "left", font: { color: "@ink", size: 12 } },
+    legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", font: { size: 12 } },
+    xaxis: AXIS, yaxis: AXIS,
+  };
+  COLOURED.add("bordercolor");
+  const CONFIG = { responsive: true, displayModeBar: false };
+  if (matchMedia("(pointer: coarse)").matches) BASE.dragmode = false; // a finger scrolls the page
+
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const plots = [...document.querySelectorAll("[data-figure]")];
+  const chosen = {};
+
+  const draw = (plot) => {
+    const name = plot.dataset.figure;
+    const figure = figures[name];
+    const choice = chosen[name.replace(/-\d+$/, "")] ?? 0;
+    const roles = dark.matches && !printing ? DARK : LIGHT;
+    const data = figure.data.map((trace) => ({
+      ...trace, visible: trace.meta === undefined || trace.meta === choice,
+    }));
+    const layout = merged(merged(BASE, figure.layout), figure.choices[choice] ?? {});
+    if (printing) layout.width = plot.closest(".side") ? 330 : 680; // on A4 and letter, as in the style
+    Plotly.react(plot, painted(data, roles), painted(layout, roles), CONFIG);
+    plot.dataset.drawn = "yes";
+  };
+  const rest = [...plots];
+  const next = () => {
+    const plot = rest.shift();
+    if (plot === undefined) return;
+    if (!plot.dataset.drawn) draw(plot);
+    setTimeout(next);
+  };
+  next();
+  dark.addEventListener("change", () => plots.forEach(draw));
+  addEventListener("beforeprint", () => {
+    printing = true;
+    for (const details of document.querySelectorAll("details")) details.open = true;
+    plots.forEach(draw);
+  });
+  addEventListener("afterprint", () => { printing = false; plots.forEach(draw); });
+
+  for (const select of document.querySelectorAll("select[data-section]")) {
+    select.value = "0"; // a browser that goes back keeps what was chosen
+    select.addEventListener("change", () => {
+      chosen[select.dataset.section] = Number(select.value);
+      plots.filter((plot) => plot.dataset.figure.replace(/-\d+$/, "") === select.dataset.section).forEach(draw);
+    });
+  }
+
+  for (const button of document.querySelectorAll("button.copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const command = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(command.textContent);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(command);
+        button.textContent = "Selected: now copy";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+  }
+
+  const compare = (a, b) => {
+    const [x, y] = [Number(a), Number(b)];
+    return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+  };
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = head.textContent;
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const keyed = [...table.tBodies[0].rows].map((row) => [row.cells[column].dataset.key, row]);
+        const known = keyed.filter(([key]) => key !== undefined);
+        const unknown = keyed.filter(([key]) => key === undefined); // last either way
+        known.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
+        table.tBodies[0].append(...[...known, ...unknown].map(([, row]) => row));
+      });
+    });
+  }
+})();
