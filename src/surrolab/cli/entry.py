@@ -16,6 +16,12 @@ def _train(words: list[str]) -> int:
     return run_command(words)
 
 
+def _sweep(words: list[str]) -> int:
+    from surrolab.cli.sweep import run_command
+
+    return run_command(words)
+
+
 def _surrogates(words: list[str]) -> int:
     from surrolab.cli.surrogates import run_command
 
@@ -47,6 +53,7 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "train": Command("train a network; the same as `python train.py`", _train),
+    "sweep": Command("search surrogates, slopes and whatever else a spec varies", _sweep),
     "surrogates": Command("draw or list every surrogate derivative", _surrogates),
     "diagnose": Command("say where a run's gradient goes and which way it points", _diagnose),
     "dashboard": Command("look at a sweep's study in the browser, while it runs too", _dashboard),

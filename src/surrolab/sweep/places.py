@@ -232,9 +232,9 @@ class Places:
     def _held(self, place: Place, worker: str) -> tuple[sql.ColumnElement[bool], ...]:
         return _table.c.id == place.id, _table.c.worker == worker, _table.c.state == "open"
 
-    def _update(self, place: Place, who: str, **values: Any) -> None:
+    def _update(self, held: Place, worker_now: str, /, **values: Any) -> None:
         with self._engine.begin() as connection:
-            statement = sql.update(_table).where(*self._held(place, who)).values(values)
+            statement = sql.update(_table).where(*self._held(held, worker_now)).values(values)
             connection.execute(statement)
 
 

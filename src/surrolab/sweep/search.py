@@ -1,10 +1,12 @@
 """Optuna's samplers and pruners by name, with their options."""
 
 import inspect
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import optuna
 from optuna import pruners, samplers
 
 from surrolab.errors import UserError, one_line
@@ -94,7 +96,7 @@ def make_sampler(node: Mapping[str, Any], trial: int = 0) -> samplers.BaseSample
     quiet = {
         word: False
         for word in ("warn_independent_sampling", "warn_asynchronous_seeding")
-        if word in _parameters(SAMPLERS[name])
+        if name != "tpe" and word in _parameters(SAMPLERS[name])
     }
     if name == "tpe" and "multivariate" not in options:
         # Slope and scale are searched together; groups take conditional parameters by themselves.
@@ -132,7 +134,9 @@ def _make(where: str, make: Callable[..., Any], options: dict[str, Any], **other
                 f"{', '.join(offered) or 'none'}"
             )
     try:
-        return make(**options, **others)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return make(**options, **others)
     except (ValueError, TypeError) as error:
         raise UserError(f"{where}: {one_line(error)}") from error
 

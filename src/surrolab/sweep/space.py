@@ -52,7 +52,7 @@ class Parameter:
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         if distribution.step is None or distribution.log:
             return None
-        count = int(round((distribution.high - distribution.low) / distribution.step)) + 1
+        count = round((distribution.high - distribution.low) / distribution.step) + 1
         steps = [distribution.low + number * distribution.step for number in range(count)]
         # 0.1 + 2 * 0.1 is 0.3 for people.
         return [float(f"{step:.12g}") if isinstance(step, float) else step for step in steps]
@@ -70,7 +70,9 @@ class Parameter:
         if isinstance(space, CategoricalDistribution):
             return trial.suggest_categorical(self.name, space.choices)
         if isinstance(space, IntDistribution):
-            return trial.suggest_int(self.name, space.low, space.high, step=space.step, log=space.log)
+            return trial.suggest_int(
+                self.name, space.low, space.high, step=space.step, log=space.log
+            )
         assert isinstance(space, FloatDistribution)
         return trial.suggest_float(self.name, space.low, space.high, step=space.step, log=space.log)
 

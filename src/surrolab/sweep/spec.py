@@ -58,8 +58,11 @@ _DEFAULTS: dict[str, Any] = {
     "launcher": "local",
 }
 _REQUIRED = ("space", "objectives")
-WORDS = ("study", "trials", "workers", "storage", "output", "time_budget", "launcher", "sampler")
-WORDS += ("pruner", "seeds", "max_failures")
+# Those that a command line may give.
+WORDS = (
+    *("study", "trials", "workers", "storage", "time_budget", "launcher", "sampler"),
+    *("pruner", "seeds", "max_failures"),
+)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,9 @@ def read_spec(path: Path, given: Mapping[str, Any], overrides: list[str]) -> Spe
     try:
         node = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; allowed: a spec such as sweeps/slope.yaml") from error
+        raise UserError(
+            f"{path}: no such file; allowed: a spec such as sweeps/slope.yaml"
+        ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read ({one_line(error)}); allowed: YAML") from error
     if not isinstance(node, dict):
@@ -226,7 +231,7 @@ def try_out(spec: Spec) -> None:
         except UserError as error:
             key = str(error).partition(":")[0].partition("=")[0]
             hint = (
-                f"; a parameter for some values of another only says so: when: {{surrogate: ...}}"
+                "; a parameter for some values of another only says so: when: {surrogate: ...}"
                 if key in values and "no such option" in str(error)
                 else ""
             )
@@ -240,7 +245,11 @@ def trial_words(spec: Spec, values: Values, seed: int) -> list[str]:
 
 def _words(words: list[str]) -> list[str]:
     # One thread unless asked for more: the same numbers however many workers share the machine.
-    return words if any(word.startswith("threads=") for word in words) else ["threads=1", *words]
+    if not any(word.startswith("threads=") for word in words):
+        words = ["threads=1", *words]
+    # Of a key given twice Hydra takes the last; a line for people says it once.
+    last = {word.partition("=")[0].lstrip("+"): index for index, word in enumerate(words)}
+    return [word for index, word in enumerate(words) if index in last.values()]
 
 
 def _base(node: Any) -> list[str]:
@@ -335,7 +344,9 @@ def _check_pruner(spec: Spec) -> None:
     if on not in (None, "epoch", "seed"):
         raise UserError(f"pruner.on: {on!r} is not allowed; allowed: epoch, seed")
     if spec.pruned_on == "seed" and len(spec.seeds) < 2:
-        raise UserError("pruner.on: seed needs several seeds; allowed: on: epoch, or seeds: [0,1,2]")
+        raise UserError(
+            "pruner.on: seed needs several seeds; allowed: on: epoch, or seeds: [0,1,2]"
+        )
     if pruner["name"] == "wilcoxon" and spec.pruned_on != "seed":
         raise UserError("pruner.on: wilcoxon compares seed by seed; allowed: on: seed")
     direction = pruner.get("direction")
@@ -349,9 +360,7 @@ def _check_pruner(spec: Spec) -> None:
     _check_metric(metric, "pruner.metric")
     known = metric in spec.objectives or metric.endswith(("loss", "mse", "accuracy"))
     if direction is None and not known and pruner["name"] != "threshold":
-        raise UserError(
-            f"pruner.direction: missing for {metric}; allowed: {', '.join(DIRECTIONS)}"
-        )
+        raise UserError(f"pruner.direction: missing for {metric}; allowed: {', '.join(DIRECTIONS)}")
 
 
 def config_value(config: Mapping[str, Any], name: str) -> Any:

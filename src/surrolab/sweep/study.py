@@ -9,6 +9,7 @@ import optuna
 import sqlalchemy as sql
 from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 
 from surrolab.errors import UserError
 from surrolab.sweep.places import Places
@@ -44,7 +45,7 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
     Raises:
         UserError: the study was made by something else, or its spec differs in what cannot change.
     """
-    directions = list(spec.objectives.values())
+    directions = [StudyDirection[word.upper()] for word in spec.objectives.values()]
     with quiet_optuna():
         known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
         new = spec.study not in known
@@ -93,9 +94,7 @@ def equip(study: optuna.Study, spec: Spec, trial: int) -> None:
     study.pruner = make_pruner(spec.node["pruner"], spec.steps)
 
 
-def _reconciled(
-    spec: Spec, before: Mapping[str, Any], study: optuna.Study, places: Places
-) -> Spec:
+def _reconciled(spec: Spec, before: Mapping[str, Any], study: optuna.Study, places: Places) -> Spec:
     """The spec with the categories in the order that the study's trials have them."""
     if spec.node == before:
         return spec

@@ -1,0 +1,14 @@
+"""Lines for a shell."""
+
+import shlex
+import sys
+from pathlib import Path
+
+
+def command(words: list[str]) -> str:
+    """The line that makes a run again, from any directory."""
+    script = Path(__file__).parents[3] / "train.py"
+    program = [sys.executable, str(script)]
+    if not script.is_file():  # installed
+        program = [str(Path(sys.executable).with_name("surrolab")), "train"]
+    return shlex.join([*program, *words])
