@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import (
@@ -230,17 +230,36 @@ def _parameter(name: str, entry: Any) -> Parameter:
 
 
 def _conditions(node: Any, where: str) -> dict[str, tuple[Any, ...]]:
+    """Allowed values by parameter; what is given as ``{not: ...}`` stays a mapping in a tuple."""
     if node is None:
         return {}
     if not isinstance(node, Mapping):
         raise UserError(
             f"{where}.when: {node!r} is not allowed; allowed: {{surrogate: triangle}}, or a list "
-            "of values"
+            "of values, or {not: [...]}"
         )
     return {
         str(name): tuple(allowed) if isinstance(allowed, list) else (allowed,)
         for name, allowed in node.items()
     }
+
+
+def _without(read: dict[str, Parameter], name: str, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``{not: [...]}`` as the other values."""
+    if len(allowed) != 1 or not isinstance(allowed[0], Mapping) or set(allowed[0]) != {"not"}:
+        return allowed
+    parent = read[name].distribution
+    if not isinstance(parent, CategoricalDistribution):
+        raise UserError(f"space.{name}: a condition with not needs a list of values here")
+    excluded = allowed[0]["not"]
+    excluded = excluded if isinstance(excluded, list) else [excluded]
+    for value in excluded:
+        if value not in parent.choices:
+            raise UserError(
+                f"space.{name}: a condition excludes {value!r}, which is none of its values; "
+                f"allowed: {describe(parent)}"
+            )
+    return tuple(choice for choice in parent.choices if choice not in excluded)
 
 
 def _categories(choices: Any) -> CategoricalDistribution:
@@ -291,6 +310,7 @@ def _is_whole(name: str, low: Any, high: Any) -> bool:
 
 
 def _in_order(read: dict[str, Parameter]) -> list[Parameter]:
+    whens: dict[str, dict[str, tuple[Any, ...]]] = {name: {} for name in read}
     for parameter in read.values():
         for name, allowed in parameter.when.items():
             where = f"space.{parameter.name}.when"
@@ -299,6 +319,8 @@ def _in_order(read: dict[str, Parameter]) -> list[Parameter]:
                     f"{where}.{name}: no parameter of this space; "
                     f"{suggestion(name, read)}allowed: {', '.join(read)}"
                 )
+            allowed = _without(read, name, allowed)
+            whens[parameter.name][name] = allowed
             for value in allowed:
                 distribution = read[name].distribution
                 if (
@@ -310,7 +332,7 @@ def _in_order(read: dict[str, Parameter]) -> list[Parameter]:
                         f"{describe(distribution)}"
                     )
     ordered: list[Parameter] = []
-    waiting = list(read.values())
+    waiting = [replace(parameter, when=whens[name]) for name, parameter in read.items()]
     while waiting:
         names = {parameter.name for parameter in ordered}
         ready = [p for p in waiting if set(p.when) <= names]
