@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow lint format bench clean
+.PHONY: help setup train sweep test test-slow lint format bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ setup: .venv/installed ## make .venv with surrolab and everything it needs (done
 
 train: setup ## train the default network: handwritten digits, sigmoid surrogate
 	$(BIN)/python train.py surrogate=sigmoid
+
+sweep: setup ## search all surrogates on handwritten digits: report.html in a few minutes
+	$(BIN)/surrolab sweep sweeps/surrogate_choice.yaml trials=60 trainer.max_epochs=10
 
 # Two at a time, a thread each: most of a test's time is a program starting.
 test: setup ## run the tests (minutes)
@@ -40,6 +43,7 @@ bench: setup ## measure speed beside other libraries, and accuracies, for docs/ 
 	$(BIN)/python tests/bench/engines
 	$(BIN)/python tests/bench/overhead.py
 	$(BIN)/python tests/bench/accuracy.py
+	$(BIN)/python tests/bench/sweeps.py
 
 clean: ## remove the virtual environment and caches; runs in outputs/ stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -35,7 +36,7 @@ class Display:
         self._told: set[int] = set()
         self._console = Console()
         self._live = (
-            Live(console=self._console, refresh_per_second=2, transient=True)
+            Live(console=self._console, refresh_per_second=2, transient=False)
             if sys.stdout.isatty()
             else None
         )
@@ -73,7 +74,7 @@ class Display:
             words += [
                 f"{n}={v:.4g}" for n, v in zip(self._spec.objectives, trial.values, strict=True)
             ]
-        words += [f"({', '.join(f'{n}={_short(v)}' for n, v in trial.params.items())})"]
+        words += [f"({self._parameters(trial)})"]
         if trial.user_attrs.get("reason"):
             words.append(f"[{trial.user_attrs['reason']}]")
         if trial.duration is not None:
@@ -85,22 +86,20 @@ class Display:
 
     def _picture(self, trials: list[FrozenTrial], places: list[Any]) -> Group:
         table = Table(title=f"study {self._spec.study}", title_justify="left", expand=False)
-        names = [parameter.name for parameter in self._spec.space.parameters]
-        for name in ("trial", "state", *names, "epoch", "now", *self._spec.objectives, "time"):
-            right = name not in ("state",)
-            table.add_column(name, justify="right" if right else "left", overflow="fold")
+        for name in ("trial", "state", "parameters"):
+            table.add_column(name, justify="right" if name == "trial" else "left", overflow="fold")
+        for name in ("epoch", "now", "best so far", *self._spec.objectives, "time"):
+            table.add_column(name, justify="right", overflow="fold")
         progress = {row.trial_id: row for row in places if row.state == "open"}
         best = _best(self._spec, trials)
         finished = [trial for trial in trials if trial.state.is_finished()]
         shown = sorted(finished, key=lambda t: str(t.datetime_complete))[-ROWS:]
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         for trial in [*shown, *running]:
-            self._row(table, trial, names, progress.get(trial._trial_id), trial.number in best)
+            self._row(table, trial, progress.get(trial._trial_id), trial.number in best)
         return Group(table, Text(self._summary(trials)))
 
-    def _row(
-        self, table: Table, trial: FrozenTrial, names: list[str], place: Any, best: bool
-    ) -> None:
+    def _row(self, table: Table, trial: FrozenTrial, place: Any, best: bool) -> None:
         state = STATES[trial.state]
         style = {"pruned": "dim", "failed": "red"}.get(state, "bold green" if best else "")
         told = json.loads(place.progress) if place is not None and place.progress else None
@@ -108,30 +107,38 @@ class Display:
             state = "waits"
         elif trial.user_attrs.get("reason"):
             state = trial.user_attrs["reason"]
-        epoch = now = ""
+        cells = ["", "", ""]
         if told:
             seed = f" seed {told['seed']}/{told['seeds']}" if told["seeds"] > 1 else ""
-            epoch = f"{told['epoch']}/{told['epochs']}{seed}"
-            now = "" if told["value"] is None else f"{told['value']:.4g}"
-        values = (
-            [f"{value:.4g}" for value in trial.values]
-            if trial.state == TrialState.COMPLETE
-            else [""] * len(self._spec.objectives)
-        )
-        duration = trial.duration or (
-            None
-            if trial.datetime_start is None
-            else type(trial.datetime_start).now() - trial.datetime_start
-        )
+            cells = [f"{told['epoch']}/{told['epochs']}{seed}", *map(_cell, _now(told))]
+        elif state == "pruned" and trial.last_step is not None:
+            cells = [
+                str(trial.last_step + 1),
+                _cell(trial.intermediate_values[trial.last_step]),
+                "",
+            ]
+        complete = trial.state == TrialState.COMPLETE
+        values = trial.values if complete else [None] * len(self._spec.objectives)
+        end = trial.datetime_complete or datetime.now()
+        spent = None if trial.datetime_start is None else end - trial.datetime_start
         table.add_row(
             str(trial.number),
             state,
-            *(_short(trial.params.get(name, "")) for name in names),
-            epoch,
-            now,
-            *values,
-            "" if duration is None else _time(duration.total_seconds()),
+            self._parameters(trial),
+            *cells,
+            *map(_cell, values),
+            "" if spent is None else _time(spent.total_seconds()),
             style=style,
+        )
+
+    def _parameters(self, trial: FrozenTrial) -> str:
+        """What is not the same for all, without the group where that leaves no doubt."""
+        names = [p.name for p in self._spec.space.parameters if len(set(p.ends())) > 1]
+        short = [name.rpartition(".")[2] for name in names]
+        return " ".join(
+            f"{last if short.count(last) == 1 else name}={_short(trial.params[name])}"
+            for name, last in zip(names, short, strict=True)
+            if name in trial.params
         )
 
     def _summary(self, trials: list[FrozenTrial]) -> str:
@@ -160,6 +167,14 @@ def _best(spec: Spec, trials: list[FrozenTrial]) -> list[int]:
         return []
     sign = 1 if next(iter(spec.objectives.values())) == "maximize" else -1
     return [max(complete, key=lambda trial: sign * (trial.value or 0.0)).number]
+
+
+def _now(told: dict[str, Any]) -> tuple[float | None, float | None]:
+    return told["value"], told.get("best")
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _short(value: Any) -> str:

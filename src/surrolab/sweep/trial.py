@@ -67,9 +67,11 @@ class Follower:
         if not self._checked:
             self._check(metrics)
         spec = self.spec
-        metric, _ = spec.watched
+        metric, direction = spec.watched
         value = metrics.get(metric, math.nan)
         self.seen[epoch] = value
+        finite = [one for one in self.seen.values() if math.isfinite(one)]
+        best = (max if direction == "maximize" else min)(finite, default=None)
         self.say(
             {
                 "epoch": epoch + 1,
@@ -77,6 +79,7 @@ class Follower:
                 "seed": self.index + 1,
                 "seeds": len(spec.seeds),
                 "value": value if math.isfinite(value) else None,
+                "best": best,
                 "epochs_done": len(self.seen),
             }
         )
