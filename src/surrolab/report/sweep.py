@@ -126,7 +126,7 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
             "A parameter matters where the points rise or fall across the range; good points at "
             "an edge ask for a wider range.",
             slices(study, order[:24]) if finished else (),
-            "No trial has finished yet.",
+            "No complete trial has a parameter." if finished else "No trial has finished yet.",
             ("first trial", "last trial"),
             choose="objective",
             side_by_side=True,
@@ -215,7 +215,7 @@ def _slope(study: Study) -> Section:
     slope = slope_parameter(study)
     figure = against_slope(study) if study.finished else None
     title = "Accuracy" if "accuracy" in study.objectives[0].name else "First objective"
-    nothing = "No trial has finished yet."
+    nothing = "No complete trial has it set." if study.finished else "No trial has finished yet."
     if slope is None and "surrogate" not in study.parameters:
         nothing = "This sweep varies neither the surrogate nor its slope."
     return Section(
