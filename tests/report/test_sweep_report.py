@@ -39,7 +39,8 @@ class Page(HTMLParser):
         self.feed(self.source)
         assert self.open == []
         (self.data,) = [text for kind, text in self.scripts if kind == "application/json"]
-        self.figures = json.loads(self.data)
+        found = json.loads(self.data)
+        self.figures, self.notes = found["figures"], found["notes"]
         assert set(self.figures) == set(self.plots)
 
     def handle_starttag(self, tag, attrs):
@@ -394,7 +395,7 @@ def test_what_a_user_names_stays_text(tmp_path):
         elif isinstance(value, str):
             yield key, value
 
-    for key, shown in texts(page.figures):
+    for key, shown in texts([page.figures, page.notes]):
         assert "<script" not in shown
         assert not re.search(r"<(?!br>|/?b>trial|/b>|b>|extra></extra>|/extra>)", shown), (
             key,

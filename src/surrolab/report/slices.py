@@ -6,11 +6,10 @@ from typing import Any
 from surrolab.report.drawing import (
     Figure,
     Scale,
-    hover,
     jitter,
     label,
     marker,
-    number,
+    of_trials,
     padded,
     placed_at,
     rounded,
@@ -40,11 +39,7 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
                     "meta": index,
                     "x": [rounded(x + jitter(scale, trial)) for trial, x in placed],
                     "y": [rounded(value) for value in values],
-                    "hovertext": [
-                        hover(trial, f"{said(objective.name)}: {number(value)}")
-                        for (trial, _), value in zip(placed, values, strict=True)
-                    ],
-                    "hoverinfo": "text",
+                    **of_trials(trial for trial, _ in placed),
                     "marker": marker(
                         [trial.number for trial, _ in placed],
                         colorscale="@order",
@@ -61,7 +56,16 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
         says = f"{study.objectives[0].name} against {name}, {len(placed)} complete trials."
         says += f" {_best_at(study, name)}"
         caption = f"{name}{_condition(parameter)}"
-        figures.append(Figure(data, layout, says, caption, height=300, choices=choices))
+        figures.append(
+            Figure(
+                data,
+                layout,
+                says,
+                caption,
+                height=300 if len(scale.categories) <= 8 else 380,
+                choices=choices,
+            )
+        )
     return figures
 
 
