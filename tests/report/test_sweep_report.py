@@ -357,6 +357,49 @@ def test_seeds_are_intervals(tmp_path):
     assert page.row(0)[-4] == "12"
 
 
+def test_many_surrogates_have_a_plot_each(tmp_path):
+    names = [f"formula_{i}" for i in range(9)]
+    many = {"kind": "categorical", "choices": names, "when": None}
+    trials = [
+        trial(n, parameters={"surrogate": names[n % 9], "surrogate.slope": 1.5}) for n in range(20)
+    ]
+    page = write(tmp_path, study(trials, parameters={"surrogate": many, "surrogate.slope": SLOPE}))
+    figures = page.section("slope")
+    assert len(figures) == 9
+    assert len({json.dumps(figure["layout"]) for figure in figures}) == 1  # can be compared
+    assert [len(figure["data"][1]["x"]) for figure in figures] == [3, 3, 2, 2, 2, 2, 2, 2, 2]
+    assert all(name in page.words for name in names)
+    assert "nothing but the slope differs. Grey: the other surrogates." in page.words
+
+
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [
+        (range(2), "only with surrogate = formula_0 or formula_1"),
+        (range(8), "only with surrogate other than formula_8"),
+        ([], "only with surrogate = "),
+    ],
+)
+def test_conditions_in_few_words(tmp_path, allowed, words):
+    names = [f"formula_{i}" for i in range(9)]
+    many = {"kind": "categorical", "choices": names, "when": None}
+    tail = {**TAIL, "when": {"surrogate": [names[i] for i in allowed]}}
+    trials = [trial(0, parameters={"surrogate": names[0], "surrogate.tail": 2.0})]
+    page = write(tmp_path, study(trials, parameters={"surrogate": many, "surrogate.tail": tail}))
+    assert words in page.words
+
+
+def test_epochs_that_were_not_validated_leave_no_hole_and_are_counted(tmp_path):
+    directory = tmp_path / "trials" / "0"
+    directory.mkdir(parents=True)
+    rows = ["step,epoch,val/loss,val/accuracy", *(f"{n},{n},1.0,0.{n}" for n in (1, 3, 5))]
+    (directory / "metrics.csv").write_text("\n".join(rows) + "\n")
+    page = write(tmp_path, study([trial(0)], best=[0]))
+    (figure,) = page.section("curves")
+    assert figure["data"][0]["x"] == [2, 4, 6, None]
+    assert page.row(0)[-4] == "6"
+
+
 HOSTILE = "</script><script>alert(1)</script><b>x</b>&amp;%{x}$y$<!--"
 
 

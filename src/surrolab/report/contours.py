@@ -66,7 +66,7 @@ def contours(study: Study, order: Sequence[str]) -> list[Figure]:
                     }
                 )
             bar = {"thickness": 10, "title": {"text": said(objective.name, 24), "side": "right"}}
-            size = 9 if len(placed) <= 80 else 6
+            size, ring = (9, 1.5) if len(placed) <= 80 else (7, 0.8)
             points = {
                 "type": "scatter",
                 "mode": "markers",
@@ -75,9 +75,8 @@ def contours(study: Study, order: Sequence[str]) -> list[Figure]:
                 "y": [rounded(y + jitter(y_scale, t)) for t, _, y in placed],
             }
             # A dark and a light ring: one of them is seen on any colour.
-            data.append(
-                {**points, "marker": {"color": "#000000", "size": size + 3}, "hoverinfo": "skip"}
-            )
+            dark = {"color": "#000000", "size": size + 2 * ring}
+            data.append({**points, "marker": dark, "hoverinfo": "skip"})
             data.append(
                 {
                     **points,
@@ -87,7 +86,7 @@ def contours(study: Study, order: Sequence[str]) -> list[Figure]:
                         "size": size,
                         "showscale": True,
                         "colorbar": bar,
-                        "line": {"color": "#ffffff", "width": 1.5},
+                        "line": {"color": "#ffffff", "width": ring},
                         **colours,
                     },
                 }

@@ -45,7 +45,7 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
             ys += [*map(rounded, heights), None]
             points += [*[trial] * count, None]
         ends = [number(trials[i].values[0]) for i in (group[0], group[-1])]
-        last = shade == SHADES - 1
+        width = 2.4 if shade == SHADES - 1 else 1.4
         data.append(
             {
                 "type": "scatter",
@@ -54,10 +54,7 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
                 "x": xs,
                 "y": ys,
                 **of_trials(points),
-                "line": {
-                    "color": f"@s{shade}",
-                    "width": (2.4 if last else 1.4) * (1 if few else 0.55),
-                },
+                "line": {"color": f"@s{shade}", "width": width if few else width / 2},
                 "marker": {"color": f"@s{shade}", "size": 5 if few else 3},
             }
         )
@@ -100,7 +97,13 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
         "hovermode": "closest",
     }
     says = f"{len(trials)} complete trials as lines across {', '.join(names)}."
-    return Figure(data, layout, says, height=460, min_width=105 * count)
+    return Figure(
+        data,
+        layout,
+        says,
+        height=460,
+        min_width=max(105, 7 * min(20, max(map(len, names))) + 8) * count,
+    )
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

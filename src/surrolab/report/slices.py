@@ -18,6 +18,8 @@ from surrolab.report.drawing import (
 )
 from surrolab.report.study_file import Parameter, Study
 
+SEVERAL = 4  # values that a caption can name
+
 
 def slices(study: Study, order: Sequence[str]) -> list[Figure]:
     """Each parameter against the objectives, of which the reader chooses one."""
@@ -55,7 +57,7 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
         layout = {"xaxis": scale.axis(), "yaxis": choices[0][1]["yaxis"], "showlegend": False}
         says = f"{study.objectives[0].name} against {name}, {len(placed)} complete trials."
         says += f" {_best_at(study, name)}"
-        caption = f"{name}{_condition(parameter)}"
+        caption = f"{name}{_condition(study, parameter)}"
         figures.append(
             Figure(
                 data,
@@ -69,8 +71,20 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
     return figures
 
 
-def _condition(parameter: Parameter) -> str:
-    parts = [f"{key} = {' or '.join(map(label, v))}" for key, v in parameter.when.items()]
+def _condition(study: Study, parameter: Parameter) -> str:
+    parts = []
+    for name, values in parameter.when.items():
+        allowed = [label(value) for value in values]
+        parent = study.parameters.get(name)
+        others = [
+            text for text in map(label, parent.choices if parent else ()) if text not in allowed
+        ]
+        if len(allowed) > SEVERAL and 0 < len(others) <= SEVERAL:
+            parts.append(f"{name} other than {' or '.join(others)}")
+        elif len(allowed) > SEVERAL:
+            parts.append(f"{len(allowed)} values of {name}")
+        else:
+            parts.append(f"{name} = {' or '.join(allowed)}")
     return f", only with {' and '.join(parts)}" if parts else ""
 
 

@@ -237,7 +237,7 @@ def _slope(study: Study) -> Section:
         figures,
         nothing,
         note=f"{_bars(study)} Complete trials only; points are joined where nothing but the slope "
-        "differs.".strip(),
+        f"differs.{' Grey: the other surrogates.' if len(figures) > 1 else ''}".strip(),
         side_by_side=len(figures) > 1,
     )
 
