@@ -514,7 +514,7 @@ def test_anything_may_be_missing_from_the_study(tmp_path):
     whole = study(some_trials(11), best=[0])
     junk = [None, [], {}, "x", 3, -1.5, True, float("nan"), 10**400]
     draw = random.Random(0)
-    for _ in range(60):
+    for _ in range(40):
         found = json.loads(json.dumps(whole))
         places = [found, *found["trials"], *found["parameters"].values()]
         for _ in range(draw.randint(1, 12)):
