@@ -10,9 +10,8 @@ import numpy.typing as npt
 from surrolab.report.drawing import (
     Figure,
     Scale,
-    hover,
     jitter,
-    number,
+    of_trials,
     placed_at,
     rounded,
     said,
@@ -67,6 +66,7 @@ def contours(study: Study, order: Sequence[str]) -> list[Figure]:
                     }
                 )
             bar = {"thickness": 10, "title": {"text": said(objective.name, 24), "side": "right"}}
+            size, ring = (9, 1.5) if len(placed) <= 80 else (7, 0.8)
             points = {
                 "type": "scatter",
                 "mode": "markers",
@@ -75,21 +75,18 @@ def contours(study: Study, order: Sequence[str]) -> list[Figure]:
                 "y": [rounded(y + jitter(y_scale, t)) for t, _, y in placed],
             }
             # A dark and a light ring: one of them is seen on any colour.
-            data.append({**points, "marker": {"color": "#000000", "size": 12}, "hoverinfo": "skip"})
+            dark = {"color": "#000000", "size": size + 2 * ring}
+            data.append({**points, "marker": dark, "hoverinfo": "skip"})
             data.append(
                 {
                     **points,
-                    "hovertext": [
-                        hover(trial, f"{said(objective.name)}: {number(value)}")
-                        for (trial, _, _), value in zip(placed, values, strict=True)
-                    ],
-                    "hoverinfo": "text",
+                    **of_trials(trial for trial, _, _ in placed),
                     "marker": {
                         "color": [rounded(value) for value in values],
-                        "size": 9,
+                        "size": size,
                         "showscale": True,
                         "colorbar": bar,
-                        "line": {"color": "#ffffff", "width": 1.5},
+                        "line": {"color": "#ffffff", "width": ring},
                         **colours,
                     },
                 }

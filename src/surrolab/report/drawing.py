@@ -8,11 +8,12 @@ kind of HTML, so every text that a user can name goes through :func:`said`.
 import html
 import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from surrolab.report.study_file import Parameter, Trial, finite
+from surrolab.report.study_file import Parameter, Study, Trial, finite
 
 CATEGORIES = 7  # colours and symbols by role, @c0 to @c6
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star")
@@ -79,7 +80,8 @@ def number(value: Any) -> str:
         return str(value)
     if not math.isfinite(value):
         return DASH
-    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    text = re.sub(r"e([+-])0+", r"e\1", f"{value:.4g}")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def rounded(value: float | None) -> float | None:
@@ -198,10 +200,35 @@ def jitter(scale: Scale, trial: Trial) -> float:
     return 0.18 * (2 * (trial.number * 0.6180339887 % 1) - 1)  # evenly, by the golden ratio
 
 
-def hover(trial: Trial, *lines: str) -> str:
-    """What is shown where the reader points at a trial; the lines are escaped already."""
-    settings = [f"{said(k)} = {said(v)}" for k, v in trial.parameters.items()]
-    return "<br>".join([f"<b>trial {trial.number}</b>", *lines, *settings[:12]])
+def of_trials(trials: Iterable[Trial | None]) -> dict[str, Any]:
+    """What makes the points of a trace those of trials: the page shows their notes (:func:`notes`).
+
+    The notes are kept apart because many plots show the same trials.
+    """
+    numbers = [None if trial is None else trial.number for trial in trials]
+    return {"customdata": numbers, "hoverinfo": "text"}
+
+
+def notes(study: Study) -> dict[str, str]:
+    """By trial, what is shown where the reader points at it."""
+    return {str(trial.number): _note(study, trial) for trial in study.trials}
+
+
+def _note(study: Study, trial: Trial) -> str:
+    state = "" if trial.state == "complete" else f", {trial.state}"
+    lines = [f"<b>trial {trial.number}</b>{state}"]
+    for objective, value in zip(study.objectives, trial.values, strict=True):
+        if value is not None:
+            spread = trial.spread(objective.name)
+            seeds = f" (seeds {number(spread[0])} to {number(spread[1])})" if spread else ""
+            lines.append(f"{said(objective.name)}: {number(value)}{seeds}")
+    if trial.state == "pruned" and trial.intermediate:
+        metric = said(study.pruning.get("metric", "value"))
+        last = trial.intermediate[max(trial.intermediate)]
+        lines.append(f"{metric}: {number(last)} when it was stopped")
+    lines += [said(trial.reason)] if trial.reason else []
+    lines += [f"{said(k)} = {said(v)}" for k, v in list(trial.parameters.items())[:12]]
+    return "<br>".join(lines)
 
 
 def marker(role: Any, symbol: str = "circle", size: int = 8, **more: Any) -> dict[str, Any]:

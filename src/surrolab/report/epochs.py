@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from surrolab.report.study_file import Study, Trial
 
 MEAN_RATE = "spikes/mean_rate"
+MOST = 100_000  # an epoch beyond is a damaged file
 Curve = list[float | None]
 
 
@@ -52,7 +53,7 @@ def _of_trial(directory: Path, study: Study, trial: Trial, metrics: Sequence[str
         if study.pruning.get("on") == "epoch" and trial.intermediate:
             name = str(study.pruning.get("metric"))
             last = max(trial.intermediate)
-            curve = [trial.intermediate.get(epoch) for epoch in range(1, min(last, 10_000) + 1)]
+            curve = [trial.intermediate.get(epoch) for epoch in range(1, min(last, MOST) + 1)]
             return Epochs({name: curve} if name in metrics else {}, last)
         return Epochs({}, None if trial.state in ("complete", "pruned") else 0)
     shared = min(len(seed) for seed in seeds)
@@ -65,7 +66,7 @@ def _of_trial(directory: Path, study: Study, trial: Trial, metrics: Sequence[str
 
 
 def _read(path: Path, metrics: Sequence[str]) -> list[dict[str, float]]:
-    """The wanted metrics at the end of each epoch, without gaps from the first on."""
+    """The wanted metrics at the end of each epoch; empty for one that was not validated."""
     try:
         # A last line without an end is still being written.
         whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
@@ -76,13 +77,13 @@ def _read(path: Path, metrics: Sequence[str]) -> list[dict[str, float]]:
     for row in rows:
         epoch = _number(row.get("epoch"))
         # A diverged run's loss is there too, and not finite.
-        if epoch is None or not 0 <= epoch < 1_000_000 or not row.get("val/loss"):
+        if epoch is None or not 0 <= epoch < MOST or not row.get("val/loss"):
             continue
         found = {name: _number(row.get(name)) for name in metrics}
         if MEAN_RATE in found and found[MEAN_RATE] is None:
             found[MEAN_RATE] = _mean([_number(row[name]) for name in row if _is_rate(name)])
         ends[int(epoch)] = {name: value for name, value in found.items() if value is not None}
-    return [ends[epoch] for epoch in sorted(ends)]
+    return [ends.get(epoch, {}) for epoch in range(max(ends, default=-1) + 1)]
 
 
 def _is_rate(name: str | None) -> bool:

@@ -21,6 +21,7 @@ OTHERS = {
     "failed": {"role": "@bad", "dash": "dashdot", "end": "cross", "width": 1.4},
     "running": {"role": "@ink", "dash": "dot", "end": "circle-open", "width": 1.4},
 }
+CROWD = 40  # curves; more of a kind are drawn lighter
 LONGEST = 400  # points of a curve; longer ones are thinned
 
 
@@ -41,6 +42,8 @@ def curves(study: Study, epochs: Mapping[int, Epochs]) -> Figure | None:
     best = {trial.number for trial in study.best_trials}
     surrogate = study.parameters.get("surrogate")
     kinds = Scale.of(surrogate, study.trials).categories if surrogate else ()
+    if len(kinds) > CATEGORIES:
+        kinds = ()  # more than there are colours
     data: list[dict[str, Any]] = []
     choices = []
     for index, metric in enumerate(found):
@@ -48,7 +51,7 @@ def curves(study: Study, epochs: Mapping[int, Epochs]) -> Figure | None:
         complete = [t for t in drawn if t.state == "complete" and t.number not in best]
         for place, kind in enumerate(kinds or ("",)):
             own = [t for t in complete if not kinds or label(t.parameters.get("surrogate")) == kind]
-            style = {"color": f"@c{place % CATEGORIES}", "width": 1.3}
+            style = {"color": f"@c{place}", "width": 1.3}
             name = f"complete, {said(kind, 20)}" if kinds else "complete"
             data += _lines(own, epochs, metric, index, name, style)
         if kinds:
@@ -103,8 +106,9 @@ def _lines(
     numbers: list[int | None] = []
     for trial in trials:
         curve = epochs[trial.number].curves[metric]
-        step = -(-len(curve) // LONGEST)
-        kept = [i for i in range(len(curve)) if (len(curve) - 1 - i) % step == 0]
+        known = [i for i, value in enumerate(curve) if value is not None]
+        kept = known[:: -(-len(known) // LONGEST)]
+        kept += known[-1:] if kept[-1] != known[-1] else []
         xs += [*(i + 1 for i in kept), None]
         ys += [*(rounded(curve[i]) for i in kept), None]
         numbers += [*[trial.number] * len(kept), None]
@@ -119,7 +123,11 @@ def _lines(
             "customdata": numbers,
             "hovertemplate": "trial %{customdata}<br>epoch %{x}: %{y:.4~g}<extra></extra>",
             "line": style,
-            "marker": {"color": style["color"], "size": 4 if style["width"] < 2 else 6},
+            "opacity": 1 if len(trials) <= CROWD else 0.5,
+            "marker": {
+                "color": style["color"],
+                "size": 6 if style["width"] >= 2 else 4 if len(trials) <= CROWD else 2,
+            },
         }
     ]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from surrolab.report.drawing import (
     Figure,
-    hover,
     marker,
     number,
+    of_trials,
     rounded,
     said,
     seeds_bars,
@@ -50,7 +50,7 @@ def history(study: Study, index: int) -> Figure:
             continue
         data.append(
             {
-                **value_points(points, name, objective),
+                **value_points(points),
                 "name": kind,
                 "x": [trial.number for trial, _ in points],
                 "marker": looks[kind],
@@ -99,7 +99,6 @@ def fronts(study: Study) -> list[Figure]:
         for kind, points in groups.items():
             best = kind == "on the front"
             points = sorted(points, key=lambda point: (point[1] or 0, point[2] or 0))
-            pairs = [(said(one.name), a), (said(other.name), b)]
             data.append(
                 {
                     "type": "scatter",
@@ -110,11 +109,7 @@ def fronts(study: Study) -> list[Figure]:
                     "text": [f"  {t.number}" for t, _, _ in points] if best else None,
                     "textposition": "middle right",
                     "textfont": {"color": "@ink", "size": 11},
-                    "hovertext": [
-                        hover(t, *(f"{name}: {number(t.values[i])}" for name, i in pairs))
-                        for t, _, _ in points
-                    ],
-                    "hoverinfo": "text",
+                    **of_trials(t for t, _, _ in points),
                     "marker": marker(
                         "@c1" if best else "@faint",
                         "diamond" if best else "circle",
@@ -159,34 +154,19 @@ def _boundary(
     }
 
 
-def value_points(
-    points: Sequence[tuple[Trial, float]], name: str, objective: Objective
-) -> dict[str, Any]:
+def value_points(points: Sequence[tuple[Trial, float]]) -> dict[str, Any]:
     """A trace of trials at the heights of their values; where they are across is left to add."""
     return {
         "type": "scatter",
         "mode": "markers",
         "y": [rounded(value) for _, value in points],
-        "hovertext": [
-            hover(t, f"{name}: {number(value)}{_over_seeds(t, objective)}", *_why(t))
-            for t, value in points
-        ],
-        "hoverinfo": "text",
+        **of_trials(trial for trial, _ in points),
     }
 
 
 def value_bars(points: Sequence[tuple[Trial, float]], objective: Objective) -> dict[str, Any]:
     """Error bars over the seeds, for the same trials."""
     return seeds_bars([(value, trial.spread(objective.name)) for trial, value in points])
-
-
-def _over_seeds(trial: Trial, objective: Objective) -> str:
-    spread = trial.spread(objective.name)
-    return f" (seeds {number(spread[0])} to {number(spread[1])})" if spread else ""
-
-
-def _why(trial: Trial) -> list[str]:
-    return [said(trial.reason)] if trial.reason else []
 
 
 def _whole(count: int) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from surrolab.report.drawing import (
     SHADES,
     Figure,
     Scale,
-    hover,
     jitter,
     number,
+    of_trials,
     rounded,
     said,
 )
@@ -29,26 +29,23 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
     objectives = [_span([t.values[i] or 0.0 for t in trials]) for i in range(len(study.objectives))]
     groups = [g for g in np.array_split(np.arange(len(trials)), SHADES) if len(g)]
     count = len(scales) + len(objectives)
+    few = len(trials) <= 60
     data = []
     for shade, group in enumerate(groups, start=SHADES - len(groups)):
         xs: list[float | None] = []
         ys: list[float | None] = []
-        texts: list[str | None] = []
+        points: list[Trial | None] = []
         for trial in (trials[i] for i in group):
             heights = [_height(scale, trial) for scale in scales]
             heights += [
                 ((trial.values[i] or 0.0) - low) / (high - low)
                 for i, (low, high) in enumerate(objectives)
             ]
-            results = [
-                f"{said(o.name)}: {number(v)}"
-                for o, v in zip(study.objectives, trial.values, strict=True)
-            ]
             xs += [*range(count), None]
             ys += [*map(rounded, heights), None]
-            texts += [hover(trial, *results)] * count + [None]
+            points += [*[trial] * count, None]
         ends = [number(trials[i].values[0]) for i in (group[0], group[-1])]
-        last = shade == SHADES - 1
+        width = 2.4 if shade == SHADES - 1 else 1.4
         data.append(
             {
                 "type": "scatter",
@@ -56,10 +53,9 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
                 "name": ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}",
                 "x": xs,
                 "y": ys,
-                "hovertext": texts,
-                "hoverinfo": "text",
-                "line": {"color": f"@s{shade}", "width": 2.4 if last else 1.4},
-                "marker": {"color": f"@s{shade}", "size": 5},
+                **of_trials(points),
+                "line": {"color": f"@s{shade}", "width": width if few else width / 2},
+                "marker": {"color": f"@s{shade}", "size": 5 if few else 3},
             }
         )
     notes: list[dict[str, Any]] = []
@@ -101,7 +97,13 @@ def parallel(study: Study, order: Sequence[str]) -> Figure:
         "hovermode": "closest",
     }
     says = f"{len(trials)} complete trials as lines across {', '.join(names)}."
-    return Figure(data, layout, says, height=460, min_width=120 * count)
+    return Figure(
+        data,
+        layout,
+        says,
+        height=460,
+        min_width=max(105, 7 * min(20, max(map(len, names))) + 8) * count,
+    )
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

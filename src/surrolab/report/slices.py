@@ -6,11 +6,10 @@ from typing import Any
 from surrolab.report.drawing import (
     Figure,
     Scale,
-    hover,
     jitter,
     label,
     marker,
-    number,
+    of_trials,
     padded,
     placed_at,
     rounded,
@@ -18,6 +17,8 @@ from surrolab.report.drawing import (
     value_axis,
 )
 from surrolab.report.study_file import Parameter, Study
+
+SEVERAL = 4  # values that a caption can name
 
 
 def slices(study: Study, order: Sequence[str]) -> list[Figure]:
@@ -40,11 +41,7 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
                     "meta": index,
                     "x": [rounded(x + jitter(scale, trial)) for trial, x in placed],
                     "y": [rounded(value) for value in values],
-                    "hovertext": [
-                        hover(trial, f"{said(objective.name)}: {number(value)}")
-                        for (trial, _), value in zip(placed, values, strict=True)
-                    ],
-                    "hoverinfo": "text",
+                    **of_trials(trial for trial, _ in placed),
                     "marker": marker(
                         [trial.number for trial, _ in placed],
                         colorscale="@order",
@@ -60,13 +57,34 @@ def slices(study: Study, order: Sequence[str]) -> list[Figure]:
         layout = {"xaxis": scale.axis(), "yaxis": choices[0][1]["yaxis"], "showlegend": False}
         says = f"{study.objectives[0].name} against {name}, {len(placed)} complete trials."
         says += f" {_best_at(study, name)}"
-        caption = f"{name}{_condition(parameter)}"
-        figures.append(Figure(data, layout, says, caption, height=300, choices=choices))
+        caption = f"{name}{_condition(study, parameter)}"
+        figures.append(
+            Figure(
+                data,
+                layout,
+                says,
+                caption,
+                height=300 if len(scale.categories) <= 8 else 380,
+                choices=choices,
+            )
+        )
     return figures
 
 
-def _condition(parameter: Parameter) -> str:
-    parts = [f"{key} = {' or '.join(map(label, v))}" for key, v in parameter.when.items()]
+def _condition(study: Study, parameter: Parameter) -> str:
+    parts = []
+    for name, values in parameter.when.items():
+        allowed = [label(value) for value in values]
+        parent = study.parameters.get(name)
+        others = [
+            text for text in map(label, parent.choices if parent else ()) if text not in allowed
+        ]
+        if len(allowed) > SEVERAL and 0 < len(others) <= SEVERAL:
+            parts.append(f"{name} other than {' or '.join(others)}")
+        elif len(allowed) > SEVERAL:
+            parts.append(f"{len(allowed)} values of {name}")
+        else:
+            parts.append(f"{name} = {' or '.join(allowed)}")
     return f", only with {' and '.join(parts)}" if parts else ""
 
 

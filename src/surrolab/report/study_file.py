@@ -229,7 +229,7 @@ def _text(value: Any) -> str:
 
 def _count(value: Any) -> int | None:
     try:
-        return max(0, int(value))
+        return min(max(0, int(value)), 10**9)
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -51,6 +51,14 @@ def facts(study: Study, epochs: Mapping[int, Epochs]) -> list[tuple[str, str]]:
     return found
 
 
+def when(exported: str) -> str:
+    """A time for people, in the zone it was written in."""
+    try:
+        return datetime.fromisoformat(exported).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return exported or "at an unknown time"
+
+
 def value(trial: Trial, index: int, objective: Objective) -> str:
     """A trial's value with what its seeds reached."""
     spread = trial.spread(objective.name)

@@ -1,14 +1,14 @@
 "use strict";
 (() => {
   const LIGHT = {
-    ink: "#1c2530", paper: "#ffffff", faint: "#7a8794", line: "#e6eaee", axis: "#8a95a1",
+    ink: "#1c2530", paper: "#ffffff", faint: "#7a8794", line: "#e6eaee", mist: "#cfd6dd", axis: "#8a95a1",
     veil: "rgba(255,255,255,0.82)", bad: "#b3121d",
     c0: "#0072b2", c1: "#d55e00", c2: "#009e73", c3: "#cc79a7", c4: "#b98900", c5: "#56b4e9", c6: "#882255",
     s0: "#c8ccd2", s1: "#9fb8d0", s2: "#5f9ac9", s3: "#1f6fb0", s4: "#08306b",
     order: [[0, "#b9c6d4"], [1, "#08306b"]],
   };
   const DARK = {
-    ink: "#e6eaef", paper: "#14181d", faint: "#8d99a6", line: "#2a323b", axis: "#6d7883",
+    ink: "#e6eaef", paper: "#14181d", faint: "#8d99a6", line: "#2a323b", mist: "#3d4752", axis: "#6d7883",
     veil: "rgba(20,24,29,0.82)", bad: "#ff8f8f",
     c0: "#5ab4f0", c1: "#f08a4b", c2: "#2fc79a", c3: "#e6a3cb", c4: "#e9b949", c5: "#b5e0ff", c6: "#c9b3ff",
     s0: "#3d4651", s1: "#4b6a86", s2: "#4f93c8", s3: "#85c1f0", s4: "#e6f3ff",
@@ -56,20 +56,31 @@
   const CONFIG = { responsive: true, displayModeBar: false };
   if (matchMedia("(pointer: coarse)").matches) BASE.dragmode = false; // a finger scrolls the page
 
-  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const { figures, notes } = JSON.parse(document.getElementById("figures").textContent);
   const plots = [...document.querySelectorAll("[data-figure]")];
   const chosen = {};
 
+  // Rows of the legend beyond the first, which would take their height from the plot.
+  const legendRows = (data, width) => {
+    const names = data.filter((trace) => trace.visible && trace.name && trace.showlegend !== false);
+    const longest = Math.max(1, ...names.map((trace) => trace.name.length));
+    const columns = Math.max(1, Math.floor((width - 70) / (45 + 6.5 * longest)));
+    return Math.max(0, Math.ceil(names.length / columns) - 1);
+  };
   const draw = (plot) => {
     const name = plot.dataset.figure;
     const figure = figures[name];
     const choice = chosen[name.replace(/-\d+$/, "")] ?? 0;
     const roles = dark.matches && !printing ? DARK : LIGHT;
     const data = figure.data.map((trace) => ({
-      ...trace, visible: trace.meta === undefined || trace.meta === choice,
+      ...trace,
+      visible: trace.meta === undefined || trace.meta === choice,
+      ...(trace.hoverinfo === "text" && { hovertext: trace.customdata.map((trial) => notes[trial] ?? "") }),
     }));
     const layout = merged(merged(BASE, figure.layout), figure.choices[choice] ?? {});
     if (printing) layout.width = plot.closest(".side") ? 330 : 680; // on A4 and letter, as in the style
+    layout.height += legendRows(data, layout.width ?? plot.clientWidth) * 19;
+    plot.style.height = `${layout.height}px`;
     Plotly.react(plot, painted(data, roles), painted(layout, roles), CONFIG);
     plot.dataset.drawn = "yes";
   };

@@ -13,7 +13,7 @@ from surrolab.files import atomic
 from surrolab.pictures.page import render
 from surrolab.report import learning, outcomes, summary
 from surrolab.report.contours import contours
-from surrolab.report.drawing import Figure, number, script_json
+from surrolab.report.drawing import DASH, Figure, label, notes, number, script_json
 from surrolab.report.epochs import Epochs, read_epochs
 from surrolab.report.importance import FEWEST, Importances, importance_figure, importances
 from surrolab.report.parallel import parallel
@@ -82,15 +82,23 @@ def _page(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> str:
         number,
         room="surrolab.report",
         study=study,
+        exported=summary.when(study.exported),
         sections=sections,
         facts=summary.facts(study, epochs),
         best=[
-            (trial, [summary.value(trial, i, o) for i, o in enumerate(study.objectives)])
+            (
+                trial,
+                [summary.value(trial, i, o) for i, o in enumerate(study.objectives)],
+                [
+                    label(trial.parameters[name]) if name in trial.parameters else DASH
+                    for name in study.parameters
+                ],
+            )
             for trial in study.best_trials
         ],
         table=summary.table(directory, study, epochs),
         style=Markup(room.joinpath("sweep.css").read_text(encoding="utf-8")),
-        figures=Markup(script_json(figures)),
+        figures=Markup(script_json({"figures": figures, "notes": notes(study)})),
         scripts=[Markup(text) for text in (plotly, script) if figures or text is script],
         hashes=Markup(" ".join(_hash(text) for text in (plotly, script))),
     )
@@ -126,7 +134,7 @@ def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
             "A parameter matters where the points rise or fall across the range; good points at "
             "an edge ask for a wider range.",
             slices(study, order[:24]) if finished else (),
-            "No trial has finished yet.",
+            "No complete trial has a parameter." if finished else "No trial has finished yet.",
             ("first trial", "last trial"),
             choose="objective",
             side_by_side=True,
@@ -213,9 +221,9 @@ def _curves(study: Study, epochs: Mapping[int, Epochs]) -> Section:
 
 def _slope(study: Study) -> Section:
     slope = slope_parameter(study)
-    figure = against_slope(study) if study.finished else None
+    figures = against_slope(study)
     title = "Accuracy" if "accuracy" in study.objectives[0].name else "First objective"
-    nothing = "No trial has finished yet."
+    nothing = "No complete trial has it set." if study.finished else "No trial has finished yet."
     if slope is None and "surrogate" not in study.parameters:
         nothing = "This sweep varies neither the surrogate nor its slope."
     return Section(
@@ -226,10 +234,11 @@ def _slope(study: Study) -> Section:
         if slope
         else "Points of a surrogate that lie high and close together: it works whatever else is "
         "varied.",
-        [figure] if figure and figure.data else (),
+        figures,
         nothing,
         note=f"{_bars(study)} Complete trials only; points are joined where nothing but the slope "
-        "differs.".strip(),
+        f"differs.{' Grey: the other surrogates.' if len(figures) > 1 else ''}".strip(),
+        side_by_side=len(figures) > 1,
     )
 
 
