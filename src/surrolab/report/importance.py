@@ -46,7 +46,8 @@ def importances(study: Study) -> Importances:
         share = min(0.5, max(0.1, BEST / max(count, 1)))
         if count < FEWEST:
             return Importances({}, count, share)
-        has = [name for trial in memory.trials for name in trial.params]
+        fixed = [name for name, parameter in study.parameters.items() if parameter.fixed]
+        has = [name for trial in memory.trials for name in trial.params if name not in fixed]
         rare = [name for name in dict.fromkeys(has) if has.count(name) < BEST]
         params = [name for name in dict.fromkeys(has) if name not in rare]
         evaluator = PedAnovaImportanceEvaluator(target_quantile=share)

@@ -51,6 +51,11 @@ class Parameter:
     def numeric(self) -> bool:
         return self.kind in ("float", "int")
 
+    @property
+    def fixed(self) -> bool:
+        """Whether it has a single value, which there is nothing to learn about."""
+        return self.low == self.high if self.numeric else len(self.choices) == 1
+
 
 @dataclass(frozen=True)
 class Run:

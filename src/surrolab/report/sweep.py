@@ -111,7 +111,9 @@ def _hash(script: str) -> str:
 
 def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:
     found = importances(study)
-    order = [*found.ranking, *(name for name in study.parameters if name not in found.ranking)]
+    varied = [name for name, parameter in study.parameters.items() if not parameter.fixed]
+    ranked = [name for name in found.ranking if name in varied]
+    order = [*ranked, *(name for name in varied if name not in ranked)]
     finished = len(study.finished)
     several = len(study.objectives) > 1
     histories = [outcomes.history(study, index) for index in range(len(study.objectives))]

@@ -198,7 +198,7 @@ def make_spec(node: Mapping[str, Any], overrides: list[str] = []) -> Spec:  # no
             ) from None
     if len(set(full["seeds"])) < len(full["seeds"]):
         raise UserError("seeds: a seed is given twice; allowed: each once")
-    full["base"] = [*_base(full["base"]), *overrides]
+    full["base"] = _each_once([*_base(full["base"]), *overrides])
     full["objectives"] = _objectives(full["objectives"])
     full["sampler"] = named(full["sampler"], "sampler", SAMPLERS)
     full["pruner"] = named(full["pruner"] or "none", "pruner", PRUNERS)
@@ -247,7 +247,11 @@ def _words(words: list[str]) -> list[str]:
     # One thread unless asked for more: the same numbers however many workers share the machine.
     if not any(word.startswith("threads=") for word in words):
         words = ["threads=1", *words]
-    # Of a key given twice Hydra takes the last; a line for people says it once.
+    return _each_once(words)
+
+
+def _each_once(words: list[str]) -> list[str]:
+    """Of a key given twice Hydra takes the last; a line for people says it once."""
     last = {word.partition("=")[0].lstrip("+"): index for index, word in enumerate(words)}
     return [word for index, word in enumerate(words) if index in last.values()]
 
