@@ -50,7 +50,7 @@ def run_command(words: list[str]) -> int:
 
     spec = read_spec(path, given, overrides)
     directory = (Path("outputs/sweeps") / spec.study if output is None else Path(output)).absolute()
-    return _sweep(spec, directory, "surrolab sweep " + shlex.join(words))
+    return _sweep(spec, directory, _said(words))
 
 
 def _sweep(spec: Any, directory: Path, command: str) -> int:
@@ -120,6 +120,19 @@ def _read(words: list[str]) -> tuple[Path, dict[str, Any], str | None, list[str]
     if launcher:
         given["launcher"] = {"name": given.get("launcher", "slurm"), **launcher}
     return Path(files[0]), given, output, overrides
+
+
+def _said(words: list[str]) -> str:
+    """The command as files may show it: without a password."""
+    from surrolab.sweep.storage import without_password
+
+    shown = [
+        f"storage={without_password(word.partition('=')[2])}"
+        if word.startswith("storage=")
+        else word
+        for word in words
+    ]
+    return f"surrolab sweep {shlex.join(shown)}"
 
 
 def _value(text: str) -> Any:

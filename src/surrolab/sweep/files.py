@@ -39,6 +39,7 @@ class Files:
         self._url = url
         self._command = command
         self._finished = -1
+        self._before = self._count()
         self._next_page = 0.0
         self._next_files = 0.0
         self.facts: dict[str, Any] = {}
@@ -55,7 +56,7 @@ class Files:
         now = time.monotonic()
         if not end and now < self._next_files:
             return
-        finished = sum(trial.state.is_finished() for trial in study_trials(self._study))
+        finished = self._count()
         if finished == self._finished and not end:
             return
         self._finished = finished
@@ -68,9 +69,12 @@ class Files:
             write_sweep_report(self._directory)
             self._next_page = time.monotonic() + max(10.0, (time.monotonic() - began) / SHARE)
 
+    def _count(self) -> int:
+        return sum(trial.state.is_finished() for trial in study_trials(self._study))
+
     def close(self) -> None:
-        """Tell the tracker how the study stands."""
-        if not self.facts:
+        """Tell the tracker how the study stands, if that has changed."""
+        if not self.facts or self._finished == self._before:
             return
         from surrolab.tracking.study import track_study
 

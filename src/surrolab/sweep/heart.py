@@ -4,11 +4,14 @@ import _thread
 import logging
 import os
 import threading
-from collections.abc import Callable
+import time
 from typing import Any
 
 from surrolab.errors import one_line
 from surrolab.sweep.places import BEAT, Place, Places
+
+# Seconds between beats that tell of a new epoch.
+NEWS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -35,26 +38,24 @@ class Heart(threading.Thread):
         self._worker = worker
         self._parent = parent
         self._progress: dict[str, Any] | None = None
-        self._wake = threading.Event()
         self._over = threading.Event()
 
     def say(self, progress: dict[str, Any]) -> None:
         """Take what the next beat tells of the trial."""
-        first = self._progress is None
         self._progress = progress
-        if first:
-            self._wake.set()
 
     def run(self) -> None:
-        while not self._over.is_set():
-            self._wake.wait(timeout=1.0 if self._parent is not None else BEAT)
-            self._wake.clear()
-            if self._over.is_set():
-                return
+        last = 0.0
+        told: dict[str, Any] | None = None
+        while not self._over.wait(timeout=0.5):
             if self._parent is not None and os.getppid() != self._parent:
                 self.orphaned = True
                 _thread.interrupt_main()
                 return
+            news = self._progress is not told and time.monotonic() - last >= NEWS
+            if not news and time.monotonic() - last < BEAT:
+                continue
+            last, told = time.monotonic(), self._progress
             try:
                 mine = self._places.beat(self._place, self._worker, self._progress)
             except Exception as error:
@@ -69,8 +70,4 @@ class Heart(threading.Thread):
     def stop(self) -> None:
         """End the thread."""
         self._over.set()
-        self._wake.set()
         self.join()
-
-
-Say = Callable[[dict[str, Any]], None]

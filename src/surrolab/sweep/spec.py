@@ -326,6 +326,10 @@ def _consistent(spec: Spec) -> None:
             raise UserError(
                 "sampler: cmaes needs two numbers that every trial has; allowed: tpe, gp, random"
             )
+    if spec.points is not None and spec.starting_points:
+        raise UserError(
+            f"starting_points: not with sampler: {sampler}, which runs every point; allowed: none"
+        )
     make_sampler(node["sampler"])
     if spec.prunes:
         _check_pruner(spec)

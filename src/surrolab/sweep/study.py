@@ -45,6 +45,7 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
     Raises:
         UserError: the study was made by something else, or its spec differs in what cannot change.
     """
+    node = _kept(spec)
     directions = [StudyDirection[word.upper()] for word in spec.objectives.values()]
     with quiet_optuna():
         known = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
@@ -54,7 +55,7 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
             with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):
                 optuna.create_study(
                     storage=storage, study_name=spec.study, directions=directions
-                ).set_user_attr(ATTRIBUTE, spec.node)
+                ).set_user_attr(ATTRIBUTE, node)
         study = optuna.load_study(study_name=spec.study, storage=storage)
         places = Places(storage.engine, study._study_id)
         places.create()
@@ -65,9 +66,9 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
                     f"study: {spec.study} in this storage was not made by surrolab; allowed: "
                     "another study=NAME"
                 )
-            before = spec.node
+            before = node
         spec = _reconciled(spec, before, study, places)
-        study.set_user_attr(ATTRIBUTE, spec.node)
+        study.set_user_attr(ATTRIBUTE, _kept(spec))
     return spec, study
 
 
@@ -94,9 +95,14 @@ def equip(study: optuna.Study, spec: Spec, trial: int) -> None:
     study.pruner = make_pruner(spec.node["pruner"], spec.steps)
 
 
+def _kept(spec: Spec) -> dict[str, Any]:
+    """What the study keeps of its spec; a storage's URL may hold a password."""
+    return {**spec.node, "storage": None}
+
+
 def _reconciled(spec: Spec, before: Mapping[str, Any], study: optuna.Study, places: Places) -> Spec:
     """The spec with the categories in the order that the study's trials have them."""
-    if spec.node == before:
+    if _kept(spec) == before:
         return spec
     old = make_spec(before)
     _refuse_changes(spec, old)

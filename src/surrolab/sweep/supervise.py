@@ -67,8 +67,9 @@ def supervise(
         try:
             for index in range(workers):
                 handles[index], started[index] = launcher.start(index), time.monotonic()
+            shown = 0.0
             while handles:
-                time.sleep(0.25)
+                time.sleep(0.1)
                 for index, handle in list(handles.items()):
                     status = handle.status()
                     if status is None:
@@ -91,8 +92,10 @@ def supervise(
                     handles[index], started[index] = launcher.start(index), time.monotonic()
                 if hindered is not None:
                     break
-                _show(display, study, places)
-                look(False)
+                if time.monotonic() - shown >= 1:
+                    _show(display, study, places)
+                    look(False)
+                    shown = time.monotonic()
         finally:
             _stop(handles)
             _show(display, study, places)
