@@ -15,6 +15,7 @@ from surrolab.objectives import Objective, ObjectiveOutput
 from surrolab.optimization import OptimizerFactory
 from surrolab.probes import (
     Accuracy,
+    Confusion,
     GradientNorms,
     Mean,
     SpikeStatistics,
@@ -37,10 +38,13 @@ class Evaluation(NamedTuple):
 class StageMetrics(nn.Module):
     """Loss, accuracy (or squared error) and spike statistics over one pass of a stage.
 
-    With ``synops`` also synaptic operations; the network is in evaluation mode then.
+    With ``synops`` also synaptic operations; the network is in evaluation mode then. With
+    ``classes``, of labelled data, also which class is taken for which.
     """
 
-    def __init__(self, network: Network, labelled: bool, synops: bool = False) -> None:
+    def __init__(
+        self, network: Network, labelled: bool, synops: bool = False, classes: int | None = None
+    ) -> None:
         super().__init__()
         self.loss = Mean()
         self.score: Metric = Accuracy() if labelled else Mean()
@@ -49,6 +53,7 @@ class StageMetrics(nn.Module):
             {name: SpikeStatistics(layer.shape) for name, layer in network.hidden_layers()}
         )
         self.synops = SynapticOperations(network) if synops else None
+        self.confusion = None if classes is None or not labelled else Confusion(classes)
 
     def update(self, evaluation: Evaluation, target: Tensor, network: Network) -> None:
         """Take a batch into account; steps beyond a sample's length do not count."""
@@ -61,6 +66,8 @@ class StageMetrics(nn.Module):
             prediction, target = prediction[valid], target[valid]
         if self.score_name == "accuracy":
             self.score.update(prediction, target)
+            if self.confusion is not None:
+                self.confusion.update(prediction, target)
         else:
             self.score.update((prediction - target).square())
         for name, statistics in self._statistics():
@@ -93,8 +100,9 @@ class StageMetrics(nn.Module):
         """Start a new pass."""
         for metric in (self.loss, self.score, *(metric for _, metric in self._statistics())):
             metric.reset()
-        if self.synops is not None:
-            self.synops.reset()
+        for more in (self.synops, self.confusion):
+            if more is not None:
+                more.reset()
 
     def _statistics(self) -> Iterator[tuple[str, SpikeStatistics]]:
         for name, metric in self.spikes.items():
@@ -105,7 +113,8 @@ class Task(pl.LightningModule):
     """Encode, run the network, reduce over time, measure.
 
     ``labelled`` data have classes as their targets and are scored by accuracy, others by squared
-    error. ``synops`` counts the synaptic operations of validation and test.
+    error. ``synops`` counts the synaptic operations of validation and test. ``confusion`` holds
+    which class was taken for which in the last whole pass over them, of labelled data.
 
     All metrics of an epoch, those of training included, are logged at the end of its validation:
     that is when the checkpoint is written, and a resumed run goes on right behind it.
@@ -130,8 +139,9 @@ class Task(pl.LightningModule):
         self.is_sequence = is_sequence
         self.classes = classes
         self.train_metrics = StageMetrics(network, labelled)
-        self.val_metrics = StageMetrics(network, labelled, synops)
-        self.test_metrics = StageMetrics(network, labelled, synops)
+        self.val_metrics = StageMetrics(network, labelled, synops, classes)
+        self.test_metrics = StageMetrics(network, labelled, synops, classes)
+        self.confusion: Tensor | None = None
         self.window = nn.ModuleDict(
             {
                 name: WindowFraction()
@@ -198,6 +208,7 @@ class Task(pl.LightningModule):
             window = cast(WindowFraction, module)
             metrics[f"gradients/{name}/window_fraction"] = window.compute()
             window.reset()
+        self.confusion = self._confused(self.val_metrics)
         self.val_metrics.reset()
         self._check(metrics["val/loss"], "validation")
         self._publish(metrics)
@@ -205,6 +216,7 @@ class Task(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         metrics = self.test_metrics.compute("test", self.network)
+        self.confusion = self._confused(self.test_metrics)
         self.test_metrics.reset()
         self._check(metrics["test/loss"], "test")
         self._publish(metrics)
@@ -232,6 +244,13 @@ class Task(pl.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    @staticmethod
+    def _confused(metrics: StageMetrics) -> Tensor | None:
+        if metrics.confusion is None:
+            return None
+        counts: Tensor = metrics.confusion.compute()
+        return counts
 
     def _check(self, loss: Tensor, stage: str) -> None:
         """Stop all ranks together: the loss is that of all of them."""
