@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, cast
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
-from surrolab.data import Batch
+from surrolab.data import Batch, IndexBatches
 from surrolab.errors import DivergedError
 from surrolab.models import Network, NetworkOutput
 from surrolab.objectives import Objective, ObjectiveOutput
@@ -164,11 +165,15 @@ class Task(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         evaluation = self.evaluate(batch)
         self.evaluation = evaluation
+        loss = evaluation.loss
+        if self.trainer.world_size > 1:
+            # DDP takes the mean of the ranks' gradients, and their last batches may be uneven.
+            loss = loss * self._batches().weight(batch_idx)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
-            loss = self.trainer.strategy.reduce(evaluation.loss.detach(), reduce_op="mean")
-            self._to_loggers({"train/loss_step": loss}, self.global_step + 1)
-        return evaluation.loss
+            mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
+            self._to_loggers({"train/loss_step": mean}, self.global_step + 1)
+        return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         # Only now: a step whose numbers are not finite has ended the run before it counts.
@@ -244,6 +249,12 @@ class Task(pl.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def _batches(self) -> IndexBatches:
+        loader = self.trainer.train_dataloader
+        assert isinstance(loader, DataLoader)
+        assert isinstance(loader.sampler, IndexBatches)
+        return loader.sampler
 
     @staticmethod
     def _confused(metrics: StageMetrics) -> Tensor | None:

@@ -118,6 +118,7 @@ class Diagnostics(pl.Callback):
         self._seen: tuple[int, Flow] | None = None
         self._ended = self._kept = 0  # epochs that have ended, and the one last written down
         self.last: Look | None = None
+        self._warned = False
 
     def look(self, trainer: pl.Trainer, task: Task) -> Flow | None:
         """The flow of the gradient now; None where this is not the first process."""
@@ -198,13 +199,15 @@ class Diagnostics(pl.Callback):
             self._keep(f"confusion-{when}", {"counts": task.confusion.numpy()})
 
     def _keep(self, name: str, arrays: dict[str, Any]) -> None:
-        """Write a record; a disk that is full costs the record and nothing else."""
+        """Write a record; a disk that is full costs the records and nothing else."""
         try:
             self.records.mkdir(exist_ok=True)
             with atomic(self.records / f"{name}.npz", "wb") as file:
                 np.savez_compressed(file, **arrays)
         except OSError as error:
-            log.warning("records/%s.npz is not kept: %s", name, error.strerror)
+            if not self._warned:
+                self._warned = True
+                log.warning("not all records are kept: %s.npz: %s", name, error.strerror)
 
     def _activity(self, task: Task, flow: Flow) -> tuple[dict[str, float], dict[str, Any]]:
         """Scalars, and arrays, of how the hidden layers fire."""

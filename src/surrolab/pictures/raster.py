@@ -73,7 +73,10 @@ def _raster(spk_TN: np.ndarray, width: int, valid: int) -> np.ndarray:
     """Pixels ``[N, width, 3]``; of several steps in a pixel, whether there is a spike in any."""
     steps = len(spk_TN)
     if width >= steps:
-        drawn = spk_TN.repeat(width // steps, axis=0)
+        scale = width // steps
+        drawn = spk_TN.repeat(scale, axis=0)
+        if scale > 2:
+            drawn[scale - 1 :: scale] = False  # spikes of two steps stay apart
     else:
         drawn = np.logical_or.reduceat(spk_TN, np.arange(width) * steps // width, axis=0)
     pixels = np.full((spk_TN.shape[1], width, 3), 255, np.uint8)

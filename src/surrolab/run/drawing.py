@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def leave_picture(
-    network: Network, directory: RunDirectory, loggers: Sequence[Logger], step: int
+    network: Network, directory: RunDirectory, loggers: Sequence[Logger], step: int = 0
 ) -> None:
     """Draw the run's own surrogates among those it could have had: ``surrogate.png``, and in W&B.
 
