@@ -46,6 +46,8 @@ def test_statistics_of_two_processes_are_those_of_one(program):
     """1257, 181 and 359 samples: odd, so that the processes' shares and last batches differ."""
     one = program.run("one", "data.batch_size=64", *STILL)
     two = program.run("two", "trainer=ddp_cpu", "data.batch_size=32", *STILL)
+    assert two.process.stderr == ""
+    assert json.loads((two.path / "provenance.json").read_text())["processes"] == 2
     assert (
         one.result["samples"] == two.result["samples"] == {"train": 1257, "val": 181, "test": 359}
     )
