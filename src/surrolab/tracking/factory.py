@@ -8,6 +8,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers.logger import Logger
 
 from surrolab.errors import UserError, one_line
+from surrolab.tracking.light import light
 from surrolab.tracking.wandb_run import WandbRun
 
 # A run does not hang at its end on a network that is gone; `wandb sync` sends the rest.
@@ -71,27 +72,29 @@ class WandbTracking(Tracking):
         import wandb
 
         try:
-            run = wandb.init(
-                name=name,
-                dir=run_dir,
-                mode="offline" if self.mode == "offline" else "online",
-                id=run_id,
-                config=config,
-                project=self.project,
-                entity=self.entity,
-                group=self.group,
-                job_type=self.job_type or "train",
-                tags=self.tags,
-                notes=self.notes,
-                resume="allow",
-                # Its own console capture and messages would break up the progress bar.
-                settings=wandb.Settings(
-                    console="off",
-                    silent=True,
-                    x_disable_meta=True,
-                    finish_timeout=FINISH_S,
-                ),
-            )
+            with light():
+                run = wandb.init(
+                    name=name,
+                    dir=run_dir,
+                    mode="offline" if self.mode == "offline" else "online",
+                    id=run_id,
+                    config=config,
+                    project=self.project,
+                    entity=self.entity,
+                    group=self.group,
+                    job_type=self.job_type or "train",
+                    tags=self.tags,
+                    notes=self.notes,
+                    resume="allow",
+                    # Its own console capture and messages would break up the progress bar.
+                    settings=wandb.Settings(
+                        console="off",
+                        silent=True,
+                        x_disable_meta=True,
+                        x_save_requirements=False,  # provenance has the versions that matter
+                        finish_timeout=FINISH_S,
+                    ),
+                )
         except wandb.errors.Error as error:
             raise UserError(
                 f"logger.mode: {self.mode} does not work here ({one_line(error)}); allowed: "
