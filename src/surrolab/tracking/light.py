@@ -1,9 +1,12 @@
-"""W&B without what it would load for nothing."""
+"""W&B without what it would load for nothing, and loaded while other things are waited for."""
 
 import contextlib
+import os
 import sys
+import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 _LAUNCH = "wandb.sdk.launch.inputs.internal"
 
@@ -31,6 +34,24 @@ def light() -> Iterator[None]:
         yield
     finally:
         sys.modules.pop(_LAUNCH, None)
+
+
+def prepare(logger_config: Mapping[str, Any]) -> None:
+    """Begin to load W&B and to start its program, where a run is going to need them.
+
+    Args:
+        logger_config: the ``logger`` node of the run's configuration.
+    """
+    further_process = "LOCAL_RANK" in os.environ
+    if logger_config.get("mode") in ("offline", "online") and not further_process:
+        threading.Thread(target=_load, name="load W&B").start()
+
+
+def _load() -> None:
+    with contextlib.suppress(Exception):  # whoever needs it meets the same, and tells it
+        import wandb
+
+        wandb.setup()
 
 
 class _NothingStaged:
