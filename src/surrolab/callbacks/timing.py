@@ -48,8 +48,9 @@ class Timing(pl.Callback):
         memory = memory_mib(device)
         if trainer.world_size > 1:
             # Not every device has float64; whole numbers are exact to 2**24.
-            mine = torch.tensor([samples, memory], dtype=torch.float32, device=device)
-            ranks = trainer.strategy.all_gather(mine).view(-1, 2).tolist()
+            table = torch.zeros(trainer.world_size, 2, dtype=torch.float32, device=device)
+            table[trainer.global_rank] = torch.tensor([samples, memory])
+            ranks = trainer.strategy.reduce(table, reduce_op="sum").tolist()
         else:
             ranks = [[samples, memory]]
         if not trainer.is_global_zero:
