@@ -128,10 +128,10 @@ def large(repetitions: int) -> None:
     print(f"4 x 512, T = 100, {epochs} epochs of {off / epochs:.1f} s: {more / off:+.2%}\n")
 
 
-def whole(command: list[str]) -> Spent:
-    """Run a process to its end."""
+def whole(command: list[str], folder: str) -> Spent:
+    """Run a process to its end, in a folder."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
@@ -145,10 +145,8 @@ def runs(count: int) -> None:
         for run in range(count + 1):
             for side in ("on", "off") if run % 2 else ("off", "on"):
                 words = OFF if side == "off" else ["logger=wandb"]
-                where = f"hydra.run.dir={folder}/{side}{run}"
-                spent = whole(
-                    [sys.executable, str(CHECKOUT / "train.py"), "surrogate=sigmoid", where, *words]
-                )
+                script = str(CHECKOUT / "train.py")
+                spent = whole([sys.executable, script, "surrogate=sigmoid", *words], folder)
                 if run:  # the first pair warms up the file cache
                     taken[side].append(spent)
     for clock in Spent._fields:
