@@ -1,6 +1,9 @@
 """The search space: which keys a trial sets, to what, and under which condition."""
 
+import contextlib
 import json
+import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,7 +45,9 @@ class Parameter:
 
     def exists(self, values: Values) -> bool:
         """Whether a trial with these values has it."""
-        return all(values.get(name) in allowed for name, allowed in self.when.items())
+        return all(
+            name in values and values[name] in allowed for name, allowed in self.when.items()
+        )
 
     def points(self) -> list[Any] | None:
         """All its values in order; None where there is no end of them."""
@@ -78,9 +83,7 @@ class Parameter:
 
     def override(self, value: Any) -> str:
         """The word for ``train.py``."""
-        if isinstance(value, str) and value[:1] in ("[", "{"):
-            value = json.loads(value)
-        return override(self.name, value)
+        return override(self.name, plain(value))
 
 
 class Space:
@@ -176,19 +179,46 @@ class Space:
                     f"{where}.{name}: no parameter of this space; "
                     f"{suggestion(str(name), known)}allowed: {', '.join(known)}"
                 )
-            given = json.dumps(value) if isinstance(value, list | dict) else value
             distribution = known[name].distribution
-            try:
-                inside = distribution._contains(distribution.to_internal_repr(given))
-            except (ValueError, TypeError):
-                inside = False
-            if not inside:
+            if not _is_in(distribution, _hashable(value)):
                 raise UserError(
                     f"{where}.{name}: {value!r} is not in the space; allowed: "
                     f"{describe(distribution)}"
                 )
-            checked[name] = given
+            checked[name] = distribution.to_external_repr(
+                distribution.to_internal_repr(_hashable(value))
+            )
+        for name in checked:
+            for parent, allowed in known[name].when.items():
+                if parent in checked and checked[parent] not in allowed:
+                    raise UserError(
+                        f"{where}.{name}: not there where {parent} is {checked[parent]}; allowed: "
+                        f"{parent} {', '.join(str(value) for value in allowed)}"
+                    )
         return checked
+
+
+def plain(value: Any) -> Any:
+    """A category as the spec has it: lists and mappings are JSON for Optuna."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value
+
+
+def _hashable(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def _is_in(distribution: BaseDistribution, value: Any) -> bool:
+    if not isinstance(distribution, CategoricalDistribution) and (
+        isinstance(value, bool) or not isinstance(value, int | float)
+    ):
+        return False
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except (ValueError, TypeError, OverflowError):
+        return False
 
 
 def describe(distribution: BaseDistribution) -> str:
@@ -209,6 +239,11 @@ def _parameter(name: str, entry: Any) -> Parameter:
         raise UserError(
             f"{where}: no such option; {suggestion(group, [*TOP, *GROUPS])}allowed: group or "
             "group.key, as in `train.py --help`"
+        )
+    if key and key not in GROUPS[group]:
+        raise UserError(
+            f"{where}: no such option; {suggestion(key, GROUPS[group])}allowed: "
+            f"{', '.join(GROUPS[group])}"
         )
     if isinstance(entry, list):
         entry = {"choices": entry}
@@ -238,10 +273,13 @@ def _conditions(node: Any, where: str) -> dict[str, tuple[Any, ...]]:
             f"{where}.when: {node!r} is not allowed; allowed: {{surrogate: triangle}}, or a list "
             "of values, or {not: [...]}"
         )
-    return {
-        str(name): tuple(allowed) if isinstance(allowed, list) else (allowed,)
-        for name, allowed in node.items()
-    }
+    return {str(name): _values(allowed) for name, allowed in node.items()}
+
+
+def _values(node: Any) -> tuple[Any, ...]:
+    if isinstance(node, Mapping) and set(node) == {"not"}:
+        return (node,)
+    return tuple(_hashable(value) for value in (node if isinstance(node, list) else [node]))
 
 
 def _without(read: dict[str, Parameter], name: str, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -250,9 +288,11 @@ def _without(read: dict[str, Parameter], name: str, allowed: tuple[Any, ...]) ->
         return allowed
     parent = read[name].distribution
     if not isinstance(parent, CategoricalDistribution):
-        raise UserError(f"space.{name}: a condition with not needs a list of values here")
-    excluded = allowed[0]["not"]
-    excluded = excluded if isinstance(excluded, list) else [excluded]
+        raise UserError(
+            f"space.{name}: a condition with not needs a list of values here; allowed: "
+            f"{{choices: [...]}}"
+        )
+    excluded = _values(allowed[0]["not"])
     for value in excluded:
         if value not in parent.choices:
             raise UserError(
@@ -266,10 +306,10 @@ def _categories(choices: Any) -> CategoricalDistribution:
     if not isinstance(choices, list) or not choices:
         raise ValueError("no values are given")
     # Optuna keeps numbers, words, true, false and null; the rest goes as JSON.
-    plain = [json.dumps(c) if isinstance(c, list | dict) else c for c in choices]
-    if len({json.dumps(choice) for choice in plain}) < len(plain):
+    kept = [_hashable(choice) for choice in choices]
+    if len(set(kept)) < len(kept):  # 1 and 1.0 are one
         raise ValueError("a value is given twice")
-    return CategoricalDistribution(plain)
+    return CategoricalDistribution(kept)
 
 
 def _range(name: str, entry: Mapping[str, Any]) -> FloatDistribution | IntDistribution:
@@ -281,6 +321,8 @@ def _range(name: str, entry: Mapping[str, Any]) -> FloatDistribution | IntDistri
         value = entry[word]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{word} is {value!r}, which is no number")
+        if not math.isfinite(value):
+            raise ValueError(f"{word} is {value}, which is no end")
     if low > high:
         raise ValueError(f"low is {low}, above high, which is {high}")
     log, step = entry.get("log", False), entry.get("step")
@@ -290,11 +332,16 @@ def _range(name: str, entry: Mapping[str, Any]) -> FloatDistribution | IntDistri
         raise TypeError(f"step is {step!r}, which is no number")
     if log and step is not None:
         raise ValueError("log and step do not go together")
+    if step is not None and not 0 < step <= max(high - low, step * (high == low)):
+        raise ValueError(f"step is {step}, which is not between 0 and high - low")
     if log and low <= 0:
         raise ValueError(f"low is {low}, which has no logarithm")
-    if _is_whole(name, low, high) and (step is None or isinstance(step, int)):
-        return IntDistribution(low, high, log=log, step=1 if step is None else step)
-    return FloatDistribution(low, high, log=log, step=step)
+    with warnings.catch_warnings():
+        # A range that ends between two steps ends at the lower one.
+        warnings.filterwarnings("ignore", message=".*not divisible by `step`")
+        if _is_whole(name, low, high) and (step is None or isinstance(step, int)):
+            return IntDistribution(low, high, log=log, step=1 if step is None else step)
+        return FloatDistribution(low, high, log=log, step=step)
 
 
 def _is_whole(name: str, low: Any, high: Any) -> bool:
@@ -304,7 +351,7 @@ def _is_whole(name: str, low: Any, high: Any) -> bool:
     if kind is None:
         return isinstance(low, int) and isinstance(high, int)
     try:
-        return isinstance(kind.convert(low), int)
+        return isinstance(kind.convert(low), int) and isinstance(high, int)
     except (TypeError, ValueError):
         return isinstance(low, int) and isinstance(high, int)  # the range is refused later
 
@@ -321,12 +368,13 @@ def _in_order(read: dict[str, Parameter]) -> list[Parameter]:
                 )
             allowed = _without(read, name, allowed)
             whens[parameter.name][name] = allowed
+            distribution = read[name].distribution
+            if not allowed:
+                raise UserError(
+                    f"{where}.{name}: no values are left; allowed: {describe(distribution)}"
+                )
             for value in allowed:
-                distribution = read[name].distribution
-                if (
-                    isinstance(distribution, CategoricalDistribution)
-                    and value not in distribution.choices
-                ):
+                if not _is_in(distribution, value):
                     raise UserError(
                         f"{where}.{name}: {value!r} is none of its values; allowed: "
                         f"{describe(distribution)}"
@@ -337,7 +385,10 @@ def _in_order(read: dict[str, Parameter]) -> list[Parameter]:
         names = {parameter.name for parameter in ordered}
         ready = [p for p in waiting if set(p.when) <= names]
         if not ready:
-            raise UserError(f"space.{waiting[0].name}.when: conditions that wait for each other")
+            raise UserError(
+                f"space.{waiting[0].name}.when: conditions that wait for each other; allowed: one "
+                "that leads to a parameter without any"
+            )
         ordered.append(ready[0])
         waiting.remove(ready[0])
     return ordered
