@@ -13,12 +13,13 @@ from surrolab.errors import UserError, one_line
 from surrolab.schema import suggestion
 from surrolab.schema.keys import Key, choice, either, integer, list_of, optional, text
 from surrolab.sweep.launchers import launcher_node
+from surrolab.sweep.reading import read_yaml
 from surrolab.sweep.search import FINITE, PRUNERS, SAMPLERS, make_pruner, make_sampler, named
 from surrolab.sweep.space import Space, Values
 
 DIRECTIONS = ("maximize", "minimize")
 # The families of names that a run logs at the end of every epoch.
-_LOGGED = re.compile(r"(val|train|spikes|synops|gradients)/[\w/]+")
+_LOGGED = re.compile(r"(val|train|spikes|synops|gradients|membrane|surrogate|alignment)/[\w/]+")
 _SINGLE = ("cmaes",)
 
 
@@ -101,7 +102,10 @@ class Spec:
 
     @property
     def max_epochs(self) -> int:
-        return int(self.base.config["trainer"]["max_epochs"])
+        """Of the longest trial."""
+        varied = next((p for p in self.space.parameters if p.name == "trainer.max_epochs"), None)
+        ends = [end for end in (varied.ends() if varied else []) if isinstance(end, int)]
+        return max(ends, default=int(self.base.config["trainer"]["max_epochs"]))
 
     @property
     def devices(self) -> int:
@@ -160,7 +164,7 @@ def read_spec(path: Path, given: Mapping[str, Any], overrides: list[str]) -> Spe
         UserError: names the file or the key, and what is allowed.
     """
     try:
-        node = yaml.safe_load(path.read_text())
+        node = read_yaml(path.read_text())
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no such file; allowed: a spec such as sweeps/slope.yaml"
@@ -198,10 +202,10 @@ def make_spec(node: Mapping[str, Any], overrides: list[str] = []) -> Spec:  # no
             ) from None
     if len(set(full["seeds"])) < len(full["seeds"]):
         raise UserError("seeds: a seed is given twice; allowed: each once")
-    full["base"] = _each_once([*_base(full["base"]), *overrides])
+    full["base"] = _each_once([*_base(full["base"]), *_base(overrides)])
     full["objectives"] = _objectives(full["objectives"])
     full["sampler"] = named(full["sampler"], "sampler", SAMPLERS)
-    full["pruner"] = named(full["pruner"] or "none", "pruner", PRUNERS)
+    full["pruner"] = named("none" if full["pruner"] is None else full["pruner"], "pruner", PRUNERS)
     full["launcher"] = launcher_node(full["launcher"])
     space = Space(full["space"])
     points = full["starting_points"]
@@ -232,7 +236,7 @@ def try_out(spec: Spec) -> None:
             key = str(error).partition(":")[0].partition("=")[0]
             hint = (
                 "; a parameter for some values of another only says so: when: {surrogate: ...}"
-                if key in values and "no such option" in str(error)
+                if "." in key and key.partition(".")[0] in values and "no such" in str(error)
                 else ""
             )
             raise UserError(f"space: {' '.join(words)} cannot be: {error}{hint}") from error
@@ -267,8 +271,10 @@ def _base(node: Any) -> list[str]:
             "[data=digits, ...] or a mapping {data: digits, ...}"
         )
     for word in words:
+        if word.startswith("-"):
+            raise UserError(f"base: {word} is a flag; allowed: group=option, key=value")
         key = word.partition("=")[0].lstrip("+~")
-        if key in ("seed", "name", "resume") or key.split(".")[0] == "hydra":
+        if key in ("seed", "name", "resume") or re.match(r"hydra\b", key):
             remedy = {"seed": "seeds=[0,1,2]", "name": "study=NAME"}.get(key, "other words")
             raise UserError(f"{key}: set for each trial by the sweep; allowed: {remedy}")
     return words
@@ -302,7 +308,11 @@ def _check_metric(name: str, where: str) -> None:
         raise UserError(
             f"{where}: {name} is nothing that a run logs; allowed: names such as val/accuracy, "
             "val/loss, train/loss, spikes/mean_rate, synops/effective_acs, gradients/hidden1/norm"
-            + (", or a number of the configuration such as encoding.steps" if is_key else "")
+            + (
+                ", or a number of the configuration such as encoding.steps"
+                if where == "objectives"
+                else ""
+            )
         )
 
 
@@ -316,7 +326,7 @@ def _consistent(spec: Spec) -> None:
         )
     if several and sampler in _SINGLE:
         raise UserError(
-            f"sampler: {sampler} searches for one objective; allowed with several: "
+            f"sampler: {sampler} searches for one objective, here are several; allowed: "
             f"{', '.join(name for name in SAMPLERS if name not in _SINGLE)}"
         )
     if sampler == "cmaes":
@@ -331,9 +341,16 @@ def _consistent(spec: Spec) -> None:
             f"starting_points: not with sampler: {sampler}, which runs every point; allowed: none"
         )
     make_sampler(node["sampler"])
+    grid = spec.points
+    for number, point in enumerate(spec.starting_points):
+        if grid is not None and point not in grid:
+            raise UserError(
+                f"starting_points[{number}]: {point} is no point of the grid; allowed: values of "
+                "all parameters, or another sampler"
+            )
     if spec.prunes:
         _check_pruner(spec)
-        make_pruner(pruner, spec.steps)
+    make_pruner(pruner, spec.steps)
     if spec.points is None and node["trials"] is None and node["time_budget"] is None:
         raise UserError("trials: missing; allowed: trials: N, or time_budget: 2h, or sampler: grid")
     for name in spec.objectives:
