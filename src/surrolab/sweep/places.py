@@ -111,7 +111,13 @@ class Places:
             used = {row.place for row in rows}
             # Places beyond the target stay done when a study is made smaller.
             free = next(number for number in range(len(rows) + 1) if number not in used)
-            full = target is not None and free >= target
+            # Of a grid its own points count, whatever else the study holds.
+            counted = [
+                row
+                for row in rows
+                if row.place is not None and (not only_points or row.point in wanted)
+            ]
+            full = target is not None and len(counted) >= target
             if full or (only_points and not left):
                 return Nothing.WAIT if held else Nothing.FINISHED
             with contextlib.suppress(IntegrityError):  # somebody was faster

@@ -7,14 +7,18 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sql
-from optuna.distributions import CategoricalDistribution, distribution_to_json
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    distribution_to_json,
+)
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
 from surrolab.errors import UserError
 from surrolab.sweep.places import Places
 from surrolab.sweep.search import make_pruner, make_sampler
-from surrolab.sweep.space import Parameter, describe
+from surrolab.sweep.space import Parameter, describe, plain
 from surrolab.sweep.spec import Spec, make_spec, try_out
 
 # Under this name the study keeps its spec, for every machine that shares it.
@@ -61,7 +65,7 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
         places.create()
         before = study.user_attrs.get(ATTRIBUTE)
         if before is None:
-            if study.get_trials(deepcopy=False):
+            if study.get_trials(deepcopy=False) or study.directions != directions:
                 raise UserError(
                     f"study: {spec.study} in this storage was not made by surrolab; allowed: "
                     "another study=NAME"
@@ -69,7 +73,8 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
             before = node
         spec = _reconciled(spec, before, study, places)
         study.set_user_attr(ATTRIBUTE, _kept(spec))
-    return spec, study
+        # Optuna remembers finished trials as they were before.
+        return spec, optuna.load_study(study_name=spec.study, storage=storage)
 
 
 def attach(storage: RDBStorage, name: str) -> tuple[Spec, optuna.Study]:
@@ -107,7 +112,7 @@ def _reconciled(spec: Spec, before: Mapping[str, Any], study: optuna.Study, plac
     old = make_spec(before)
     _refuse_changes(spec, old)
     space = dict(spec.node["space"])
-    wider: dict[str, CategoricalDistribution] = {}
+    changed: dict[str, BaseDistribution] = {}
     for parameter in spec.space.parameters:
         was = next((p for p in old.space.parameters if p.name == parameter.name), None)
         if was is None:
@@ -121,16 +126,38 @@ def _reconciled(spec: Spec, before: Mapping[str, Any], study: optuna.Study, plac
             entry = space[parameter.name]
             space[parameter.name] = {
                 **(entry if isinstance(entry, dict) else {}),
-                "choices": choices,
+                "choices": [plain(choice) for choice in choices],
             }
             if added:
-                wider[parameter.name] = CategoricalDistribution(choices)
+                _nobody_works(places, parameter.name)
+                changed[parameter.name] = CategoricalDistribution(choices)
+        elif ours != theirs and _holds_all(ours, parameter.name, study):
+            changed[parameter.name] = ours
     reconciled = make_spec({**spec.node, "space": space})
     if reconciled.node["space"] != old.node["space"]:
         try_out(reconciled)
-    if wider:
-        _widen(study, places, wider)
+    if changed:
+        _rewrite(study, changed)
     return reconciled
+
+
+def _holds_all(distribution: BaseDistribution, name: str, study: optuna.Study) -> bool:
+    """Whether every value that the study's trials have for a parameter is in a range."""
+    return all(
+        distribution._contains(distribution.to_internal_repr(trial.params[name]))
+        for trial in study.get_trials(deepcopy=False)
+        if name in trial.params
+    )
+
+
+def _nobody_works(places: Places, name: str) -> None:
+    working = places.working()
+    if working:
+        raise UserError(
+            f"space.{name}: no values can be added while workers are at the study "
+            f"({', '.join(sorted(working))}); allowed: stop them first (Ctrl-C; their trials go on "
+            "later)"
+        )
 
 
 def _refuse_changes(spec: Spec, old: Spec) -> None:
@@ -189,21 +216,13 @@ def _refuse_change(now: Parameter, was: Parameter) -> None:
         )
 
 
-def _widen(
-    study: optuna.Study, places: Places, wider: Mapping[str, CategoricalDistribution]
-) -> None:
-    """Add categories, which Optuna itself cannot.
+def _rewrite(study: optuna.Study, changed: Mapping[str, BaseDistribution]) -> None:
+    """Put other distributions in the place of those that the trials were drawn from.
 
-    It stores a category as its number in the list, so that a longer list in its place leaves every
-    trial what it is.
+    Optuna itself cannot: it refuses a longer list of categories, though it stores a category as its
+    number in the list, so that more of them leave every trial what it is. And of ranges that differ
+    between trials TPE goes by the oldest, and other samplers by none.
     """
-    working = places.working()
-    if working:
-        raise UserError(
-            f"space.{next(iter(wider))}: no values can be added while workers are at the study "
-            f"({', '.join(sorted(working))}); allowed: stop them first (Ctrl-C; their trials go on "
-            "later)"
-        )
     storage = study._storage
     engine = storage.engine if isinstance(storage, RDBStorage) else storage._backend.engine  # type: ignore[attr-defined]
     statement = sql.text(
@@ -211,7 +230,7 @@ def _widen(
         "trial_id IN (SELECT trial_id FROM trials WHERE study_id = :study)"
     )
     with engine.begin() as connection:
-        for name, distribution in wider.items():
+        for name, distribution in changed.items():
             connection.execute(
                 statement,
                 {
