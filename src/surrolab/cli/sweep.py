@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from surrolab.errors import UserError
 from surrolab.files import write_text
 
@@ -63,6 +61,7 @@ def _sweep(spec: Any, directory: Path, command: str) -> int:
     from surrolab.sweep.storage import open_storage, storage_url, without_password
     from surrolab.sweep.study import prepare
     from surrolab.sweep.supervise import count_workers, devices_of_workers, supervise
+    from surrolab.sweep.yaml_text import write_yaml
 
     url = storage_url(spec.node["storage"], directory)
     with _nothing_left(directory, url):
@@ -76,7 +75,7 @@ def _sweep(spec: Any, directory: Path, command: str) -> int:
         storage = open_storage(url)
         spec, study = prepare(spec, storage)
     shown = spec.node | {"storage": None if spec.node["storage"] is None else without_password(url)}
-    write_text(directory / "spec.yaml", yaml.safe_dump(shown, sort_keys=False))
+    write_text(directory / "spec.yaml", write_yaml(shown))
     places = Places(storage.engine, study._study_id)
     places.forgive()
     budget = spec.node["time_budget"]

@@ -13,9 +13,9 @@ from surrolab.errors import UserError, one_line
 from surrolab.schema import suggestion
 from surrolab.schema.keys import Key, choice, either, integer, list_of, optional, text
 from surrolab.sweep.launchers import launcher_node
-from surrolab.sweep.reading import read_yaml
 from surrolab.sweep.search import FINITE, PRUNERS, SAMPLERS, make_pruner, make_sampler, named
 from surrolab.sweep.space import Space, Values
+from surrolab.sweep.yaml_text import read_yaml
 
 DIRECTIONS = ("maximize", "minimize")
 # The families of names that a run logs at the end of every epoch.
@@ -191,7 +191,9 @@ def make_spec(node: Mapping[str, Any], overrides: list[str] = []) -> Spec:  # no
             )
     for word in ("study", *_REQUIRED):
         if word not in node:
-            raise UserError(f"{word}: missing; it has to be there")
+            raise UserError(
+                f"{word}: missing; allowed: a spec with {', '.join(('study', *_REQUIRED))}"
+            )
     full = {**_DEFAULTS, **node}
     for word, key in KEYS.items():
         try:

@@ -20,6 +20,10 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Quotes what either version of YAML would not read as words."""
+
+
 def _whole_number(loader: Any, node: Any) -> int:
     return int(loader.construct_scalar(node))
 
@@ -35,7 +39,10 @@ for _kind, _form, _first in (
     ),
     ("merge", "<<", ["<"]),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_form})$"), _first)
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_form})\Z"), _first
+        )
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
@@ -46,3 +53,8 @@ def read_yaml(text: str) -> Any:
         yaml.YAMLError: it is none.
     """
     return yaml.load(text, _Loader)  # a SafeLoader
+
+
+def write_yaml(node: Any) -> str:
+    """The document of plain data."""
+    return str(yaml.dump(node, Dumper=_Dumper, sort_keys=False))
