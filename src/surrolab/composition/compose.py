@@ -77,7 +77,7 @@ def _written(value: Any) -> str:
 
 
 def _inside(value: Any) -> str:
-    if isinstance(value, str) and not _is_plain("x", value):
+    if isinstance(value, str) and not (value and _is_plain("x", value)):
         return _quoted(value)
     return _written(value)
 

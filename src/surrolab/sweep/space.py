@@ -332,7 +332,8 @@ def _range(name: str, entry: Mapping[str, Any]) -> FloatDistribution | IntDistri
         raise TypeError(f"step is {step!r}, which is no number")
     if log and step is not None:
         raise ValueError("log and step do not go together")
-    if step is not None and not 0 < step <= max(high - low, step * (high == low)):
+    # 0.3 - 0.1 is less than 0.2.
+    if step is not None and (step <= 0 or (low < high and step > (high - low) * (1 + 1e-9))):
         raise ValueError(f"step is {step}, which is not between 0 and high - low")
     if log and low <= 0:
         raise ValueError(f"low is {low}, which has no logarithm")
