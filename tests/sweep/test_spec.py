@@ -148,8 +148,9 @@ POINTS = {
     f"{{space: {{{KINDS}, surrogate.slope: {{choices: [1], when: {{surrogate: sigmoid}}}}}}, "
     "starting_points: [{surrogate: none, surrogate.slope: 1}]}": "starting_points[0].surrogate."
     "slope: not there where surrogate is none; allowed: surrogate sigmoid",
-    "{space: {surrogate.slope: [1, 2], encoding.steps: [5, 6]}, sampler: grid, starting_points: "
-    "[{surrogate.slope: 2}]}": "starting_points[0]: {'surrogate.slope': 2} is no point of the grid",
+    "{space: {surrogate.slope: [1, 2]}, sampler: grid, starting_points: [{surrogate.slope: 2}]}": (
+        "starting_points: not with sampler: grid, which runs every point; allowed: none"
+    ),
 }
 
 SAMPLERS = {

@@ -343,13 +343,6 @@ def _consistent(spec: Spec) -> None:
             f"starting_points: not with sampler: {sampler}, which runs every point; allowed: none"
         )
     make_sampler(node["sampler"])
-    grid = spec.points
-    for number, point in enumerate(spec.starting_points):
-        if grid is not None and point not in grid:
-            raise UserError(
-                f"starting_points[{number}]: {point} is no point of the grid; allowed: values of "
-                "all parameters, or another sampler"
-            )
     if spec.prunes:
         _check_pruner(spec)
     make_pruner(pruner, spec.steps)
