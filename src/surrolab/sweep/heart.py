@@ -33,6 +33,7 @@ class Heart(threading.Thread):
         super().__init__(name="heartbeat", daemon=True)
         self.lost = False
         self.orphaned = False
+        self.ending = False  # set before the place is given up: it is not lost then
         self._places = places
         self._place = place
         self._worker = worker
@@ -62,7 +63,7 @@ class Heart(threading.Thread):
                 # The database is away or busy; training goes on meanwhile.
                 log.warning("no heartbeat: %s", one_line(error))
                 continue
-            if not mine:
+            if not mine and not self.ending:
                 self.lost = True
                 _thread.interrupt_main()
                 return

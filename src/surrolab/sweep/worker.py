@@ -111,6 +111,7 @@ class Worker:
         with quiet_optuna():
             trial = persistently(lambda: self._trial(place, name))
         if trial is None:  # it was finished, and its worker died before it could say so
+            heart.ending = True
             persistently(lambda: self.places.done(place, name))
             return
         number = trial.number
@@ -119,6 +120,7 @@ class Worker:
                 f"its worker was killed {place.kills} times without finishing an epoch; is the "
                 "memory enough?"
             )
+            heart.ending = True
             self._fail(place, name, trial, error)
             return
         # Only now: what is heavy is not needed where nothing is to be run.
@@ -135,6 +137,7 @@ class Worker:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 raise
             log.exception("trial %d failed", number)
+            heart.ending = True
             self._fail(place, name, trial, one_line(error))
             return
         if not persistently(lambda: self.places.beat(place, name, None)):
@@ -147,6 +150,7 @@ class Worker:
                 trial, state, outcome.values, {**facts, "attempts": place.attempts}
             )
         )
+        heart.ending = True
         persistently(lambda: self.places.done(place, name))
         log.info("trial %d: %s %s", number, outcome.state, outcome.values or "")
 
