@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from surrolab.errors import UserError
+from surrolab.errors import RunError, UserError
 from surrolab.files import write_text
 
 HELP = """usage: surrolab sweep SPEC [key=value ...] [any override of train.py]
@@ -51,7 +51,17 @@ def run_command(words: list[str]) -> int:
 
     spec = read_spec(path, given, overrides)
     directory = (Path("outputs/sweeps") / spec.study if output is None else Path(output)).absolute()
-    return _sweep(spec, directory, _said(words))
+    from surrolab.sweep.patience import no_room
+    from surrolab.sweep.supervise import no_room_in
+
+    try:
+        return _sweep(spec, directory, _said(words))
+    except (UserError, RunError):
+        raise
+    except Exception as error:
+        if not no_room(error):
+            raise
+        raise RunError(no_room_in(directory)) from error
 
 
 def _sweep(spec: Any, directory: Path, command: str) -> int:

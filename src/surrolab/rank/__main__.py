@@ -10,7 +10,7 @@ from pathlib import Path
 
 def main() -> int:
     """Run the configuration of the directory named on the command line, as one rank."""
-    from surrolab.errors import RunError, UserError
+    from surrolab.errors import DivergedError, RunError, UserError
     from surrolab.run.directory import RunDirectory
     from surrolab.run.execute import execute
     from surrolab.schema import validate
@@ -24,6 +24,8 @@ def main() -> int:
             watched="watched" in sys.argv[2:],
             rank=int(os.environ["LOCAL_RANK"]),
         )
+    except DivergedError:
+        return 0  # all meet it in the same step; Lightning kills the first if another fails
     except (UserError, RunError, KeyboardInterrupt):
         return 1  # the first process meets the same and tells it
 

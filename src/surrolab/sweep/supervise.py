@@ -80,7 +80,10 @@ def supervise(
                     if status == worker_module.GAVE_UP:
                         hindered = _too_many(spec, study)
                         continue
-                    if status in (2, worker_module.HINDERED):
+                    if status == worker_module.HINDERED:
+                        hindered = no_room_in(job.directory)
+                        continue
+                    if status == 2:
                         hindered = _last_words(job, launcher, index)
                         continue
                     quick = quick + 1 if time.monotonic() - started[index] < QUICK else 0
@@ -100,8 +103,17 @@ def supervise(
             _stop(handles)
             _show(display, study, places)
             look(True)
+    hindered = hindered or _lost_points(spec, study)
     if hindered is not None:
         raise RunError(hindered)
+
+
+def no_room_in(directory: Path) -> str:
+    """What is said when nothing can be written any more."""
+    return (
+        f"nothing more can be written in {directory}: the disk is full, a quota used up, or it is "
+        "mounted read-only; once that is mended the same command goes on"
+    )
 
 
 def count_workers(spec: Spec, devices: list[str]) -> int:
@@ -142,15 +154,30 @@ def _show(display: Display, study: optuna.Study, places: Places) -> None:
 
 
 def _too_many(spec: Spec, study: optuna.Study) -> str:
-    failed = [trial for trial in study_trials(study) if trial.state.name == "FAIL"]
-    last = failed[-1] if failed else None
-    why = (
-        "" if last is None else f", the last one (trial {last.number}): {last.user_attrs['error']}"
-    )
     return (
-        f"{spec.node['max_failures']} trials failed{why}; the same command tries again, "
-        "max_failures=N lets more of them fail"
+        f"{spec.node['max_failures']} trials failed{_last_failure(study)}; the same command tries "
+        "again, max_failures=N lets more of them fail"
     )
+
+
+def _lost_points(spec: Spec, study: optuna.Study) -> str | None:
+    """What is said of a grid whose points are not all there because trials failed."""
+    states = [trial.state.name for trial in study_trials(study)]
+    finished = sum(state in ("COMPLETE", "PRUNED") for state in states)
+    late = spec.node["time_budget"] is not None
+    if spec.target is None or finished >= spec.target or late or "FAIL" not in states:
+        return None
+    return (
+        f"{finished} of {spec.target} trials are finished, others failed{_last_failure(study)}; "
+        "the same command tries again"
+    )
+
+
+def _last_failure(study: optuna.Study) -> str:
+    failed = [trial for trial in study_trials(study) if trial.state.name == "FAIL"]
+    if not failed:
+        return ""
+    return f", the last one (trial {failed[-1].number}): {failed[-1].user_attrs.get('error')}"
 
 
 def _last_words(job: Job, launcher: Any, index: int) -> str:

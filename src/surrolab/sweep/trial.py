@@ -3,6 +3,7 @@
 import csv
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 from optuna.trial import Trial
 
 from surrolab.composition import compose_run
-from surrolab.errors import DivergedError, UserError
+from surrolab.errors import DivergedError, HeldError, UserError
 from surrolab.files import write_text
 from surrolab.run.directory import RunDirectory
 from surrolab.run.execute import execute
 from surrolab.run.untrained import chance, untrained_metrics
 from surrolab.sweep.commands import command
+from surrolab.sweep.patience import persistently
 from surrolab.sweep.space import Values
 from surrolab.sweep.spec import Spec, config_value, trial_words
 
@@ -122,9 +124,13 @@ def report(spec: Spec, trial: Trial, step: int, value: float) -> bool:
     opposite = direction != next(iter(spec.objectives.values()))
     if opposite and spec.node["pruner"]["name"] != "threshold":
         value = -value
-    if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:
-        trial.report(value, step)
-    return trial.should_prune()
+
+    def tell() -> bool:
+        if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(value, step)
+        return trial.should_prune()
+
+    return persistently(tell)
 
 
 def run_trial(
@@ -207,7 +213,7 @@ def _run(
 
 def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower) -> None:
     try:
-        execute(config, directory, resume=True, watch=follower)
+        _when_free(config, directory, follower)
     except UserError as error:
         # A checkpoint that a full disk or a failing one has spoiled: start over.
         if not str(error).startswith("checkpoint:"):
@@ -215,7 +221,18 @@ def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower
         log.warning("%s; the run starts over", error)
         directory.best.unlink(missing_ok=True)
         directory.last.unlink(missing_ok=True)
-        execute(config, directory, resume=True, watch=follower)
+        _when_free(config, directory, follower)
+
+
+def _when_free(config: dict[str, Any], directory: RunDirectory, follower: Follower) -> None:
+    while True:
+        try:
+            execute(config, directory, resume=True, watch=follower)
+            return
+        except HeldError:
+            # By a worker that only hung when it was taken for dead: it ends when it sees that.
+            log.warning("another process is still in %s; waiting for it to end", directory.path)
+            time.sleep(1)
 
 
 def _tracked(config: dict[str, Any], study: str, number: int) -> dict[str, Any]:

@@ -5,16 +5,14 @@ Started as ``python -m surrolab.sweep.worker``, or called by a cluster's launche
 
 import argparse
 import contextlib
-import errno
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
@@ -23,6 +21,7 @@ from optuna.trial import Trial, TrialState
 from surrolab.errors import UserError, one_line
 from surrolab.sweep.heart import Heart
 from surrolab.sweep.identity import process
+from surrolab.sweep.patience import no_room, persistently
 from surrolab.sweep.places import Nothing, Place, Places
 from surrolab.sweep.spec import Spec
 from surrolab.sweep.storage import open_storage
@@ -34,10 +33,6 @@ log = logging.getLogger(__name__)
 FINISHED, GAVE_UP, HINDERED, STOPPED = 0, 3, 4, 5
 # After so many kills without an epoch in between, the trial itself is to blame: out of memory.
 MAX_KILLS = 5
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -86,10 +81,11 @@ class Worker:
                     log.warning("another worker has taken the trial over")
                     continue
                 return STOPPED
-            except OSError as error:
-                if error.errno not in _NO_ROOM:
+            except Exception as error:
+                if not no_room(error):
                     raise
-                print(f"surrolab: {one_line(error)}", file=sys.stderr)
+                with contextlib.suppress(OSError):  # the log may lie on the same disk
+                    print(f"surrolab: {one_line(error)}", file=sys.stderr)
                 return HINDERED
             finally:
                 heart.stop()
@@ -98,8 +94,9 @@ class Worker:
 
     def _leave(self, place: Place, name: str) -> None:
         """Let others have the place; only where the trial is not finished is it still open."""
-        with contextlib.suppress(OSError):
-            persistently(lambda: self.places.release(place, name))
+        # Once: where the database is away they see before long that nobody works on it.
+        with contextlib.suppress(Exception):
+            self.places.release(place, name)
 
     def _claim(self) -> Place | Nothing:
         spec = self.spec
@@ -110,9 +107,10 @@ class Worker:
     def _one(self, place: Place, name: str, heart: Heart) -> None:
         with quiet_optuna():
             trial = persistently(lambda: self._trial(place, name))
-        if trial is None:  # it was finished, and its worker died before it could say so
+        if isinstance(trial, TrialState):  # its worker died before it could say so here
             heart.ending = True
-            persistently(lambda: self.places.done(place, name))
+            end = self.places.failed if trial == TrialState.FAIL else self.places.done
+            persistently(lambda: end(place, name))
             return
         number = trial.number
         if place.kills >= MAX_KILLS:
@@ -134,7 +132,7 @@ class Worker:
         except (KeyboardInterrupt, SystemExit):
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            if no_room(error):
                 raise
             log.exception("trial %d failed", number)
             heart.ending = True
@@ -154,8 +152,8 @@ class Worker:
         persistently(lambda: self.places.done(place, name))
         log.info("trial %d: %s %s", number, outcome.state, outcome.values or "")
 
-    def _trial(self, place: Place, name: str) -> Trial | None:
-        """The trial of a place, made if there is none yet; None if it is finished."""
+    def _trial(self, place: Place, name: str) -> Trial | TrialState:
+        """The trial of a place, made if there is none yet; its state if it is finished."""
         study_id, storage = self.study._study_id, self.study._storage
         trial_id = place.trial_id
         if trial_id is None:
@@ -174,7 +172,7 @@ class Worker:
             self.places.remember(place, name, trial_id)
         frozen = storage.get_trial(trial_id)
         if frozen.state.is_finished():
-            return None
+            return frozen.state
         equip(self.study, self.spec, frozen.number)
         return Trial(self.study, trial_id)
 
@@ -197,22 +195,6 @@ class Worker:
         persistently(lambda: self.places.failed(place, name))
 
 
-def persistently(do: Callable[[], T]) -> T:
-    """Do something with the database, again and again while it cannot be reached."""
-    from sqlalchemy.exc import DBAPIError
-
-    wait = 0.5
-    while True:
-        try:
-            return do()
-        except (optuna.exceptions.StorageInternalError, DBAPIError) as error:
-            if "disk is full" in str(error):
-                raise OSError(errno.ENOSPC, "the disk is full") from error
-            log.warning("the storage does not answer (%s); trying again", one_line(error)[:200])
-            time.sleep(wait)
-            wait = min(2 * wait, 10.0)
-
-
 def work(url: str, study: str, directory: Path, deadline: float | None, parent: int | None) -> int:
     """Work on a study that has been prepared; the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
@@ -223,6 +205,8 @@ def work(url: str, study: str, directory: Path, deadline: float | None, parent: 
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    # A shell's background jobs ignore it, and the heartbeat stops a trial with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         storage: RDBStorage = open_storage(url, make=False)
         spec, found = attach(storage, study)
