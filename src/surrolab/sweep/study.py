@@ -1,6 +1,7 @@
 """The Optuna study of a spec: made, or found and compared with what is asked for now."""
 
 import contextlib
+import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -106,7 +107,12 @@ def _kept(spec: Spec) -> dict[str, Any]:
 
 
 def _reconciled(spec: Spec, before: Mapping[str, Any], study: optuna.Study, places: Places) -> Spec:
-    """The spec with the categories in the order that the study's trials have them."""
+    """The spec with objectives and categories in the order that the study's trials have them."""
+    if spec.objectives == before["objectives"]:
+        # The storage has their values by position.
+        spec = dataclasses.replace(
+            spec, node={**spec.node, "objectives": dict(before["objectives"])}
+        )
     if _kept(spec) == before:
         return spec
     old = make_spec(before)
