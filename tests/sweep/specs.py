@@ -11,12 +11,11 @@ from typing import Any
 
 import optuna
 import pytest
-import yaml
 from conftest import environment
 
 from surrolab.sweep.spec import Spec, make_spec
 from surrolab.sweep.storage import open_storage
-from surrolab.sweep.yaml_text import read_yaml
+from surrolab.sweep.yaml_text import read_yaml, write_yaml
 
 # One epoch of three batches: what a trial costs beside it is the program's start.
 QUICK = [
@@ -49,7 +48,7 @@ class Sweep:
     directory: Path
 
     def write(self, changes: str = "", **more: Any) -> None:
-        (self.directory / "widths.yaml").write_text(yaml.safe_dump(node(changes, **more)))
+        (self.directory / "widths.yaml").write_text(write_yaml(node(changes, **more)))
 
     def __call__(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         program = "from surrolab.cli import main; main()"

@@ -1,5 +1,7 @@
 """A study that is there already, and a spec that has changed."""
 
+import time
+
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -11,6 +13,7 @@ from surrolab.errors import UserError
 from surrolab.sweep.identity import process
 from surrolab.sweep.places import Places
 from surrolab.sweep.study import ATTRIBUTE, attach
+from surrolab.sweep.worker import FINISHED, Worker
 
 
 @pytest.fixture
@@ -146,6 +149,28 @@ def test_starting_points_are_handed_out_once(bench):
     assert (slopes[:2], slopes[3]) == ([2, 3], 4)
     told = [trial.user_attrs["starting_point"] for trial in bench.trials]
     assert told == [True, True, False, True, False, False]
+
+
+def test_no_trial_is_begun_when_the_time_is_over(bench):
+    bench.prepare("{trials: null, time_budget: 1h}")
+    found, study = attach(bench.storage, "widths")
+    places = Places(bench.storage.engine, study._study_id)
+
+    def work(deadline: float) -> int:
+        return Worker(study, found, places, bench.path, deadline, None).work()
+
+    assert work(time.time() - 1) == FINISHED
+    assert bench.trials == []
+    assert work(time.time() + 2) == FINISHED
+    assert bench.trials
+
+
+def test_objectives_keep_their_places(bench):
+    bench.run("objectives: {val/accuracy: maximize, val/loss: minimize}")
+    bench.run("{objectives: {val/loss: minimize, val/accuracy: maximize}, trials: 4}")
+    found, study = attach(bench.storage, "widths")
+    assert list(found.objectives) == ["val/accuracy", "val/loss"]
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
 
 
 def test_what_does_not_change_the_numbers_may_change(bench):
