@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ import optuna
 
 from surrolab.errors import RunError, one_line
 from surrolab.sweep import worker as worker_module
+from surrolab.sweep.heart import AGAIN
 from surrolab.sweep.launchers import (
     Handle,
     Job,
@@ -192,11 +194,15 @@ def _last_words(job: Job, launcher: Any, index: int) -> str:
 
 
 def _stop(handles: dict[int, Handle]) -> None:
-    for handle in handles.values():
-        handle.stop()
     until = time.monotonic() + PATIENCE
+    told = -math.inf
     try:
         while time.monotonic() < until and any(h.status() is None for h in handles.values()):
+            if time.monotonic() - told > AGAIN:  # it may strike where Python forgets it
+                told = time.monotonic()
+                for handle in handles.values():
+                    if handle.status() is None:
+                        handle.stop()
             time.sleep(0.1)
     finally:  # a second Ctrl-C does not wait
         for handle in handles.values():
