@@ -116,9 +116,9 @@ class Sweep:
     @contextlib.contextmanager
     def _opened(self) -> Any:
         storage = open_storage(self.url, make=False)
-        with quiet_optuna():
-            study = optuna.load_study(storage=storage, study_name="study")
         try:
+            with quiet_optuna():
+                study = optuna.load_study(storage=storage, study_name="study")
             yield study, Places(storage.engine, study._study_id)
         finally:
             storage.remove_session()

@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 
 # Seconds that workers have to save when they are told to stop.
 PATIENCE = 60.0
-# A worker that dies this often within so many seconds of its start is not started again.
-QUICK_DEATHS, QUICK = 5, 3.0
+# A worker that dies this often within so many seconds of its start is not started again; one that
+# dies of an error of its own, within so many more.
+QUICK_DEATHS, QUICK, SOON = 5, 3.0, 60.0
 
 
 def supervise(
@@ -88,7 +89,8 @@ def supervise(
                     if status == 2:
                         hindered = _last_words(job, launcher, index)
                         continue
-                    quick = quick + 1 if time.monotonic() - started[index] < QUICK else 0
+                    lived = time.monotonic() - started[index]
+                    quick = quick + 1 if lived < (SOON if status > 0 else QUICK) else 0
                     if quick >= QUICK_DEATHS:
                         raise RunError(
                             f"workers die as soon as they are started: "
