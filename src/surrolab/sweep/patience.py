@@ -28,7 +28,7 @@ def persistently(do: Callable[[], T]) -> T:
         except (optuna.exceptions.StorageInternalError, DBAPIError) as error:
             if no_room(error):
                 raise OSError(errno.ENOSPC, "the disk is full") from error
-            log.warning("the storage does not answer (%s); trying again", one_line(error)[:200])
+            log.warning("the storage does not answer (%s); trying again", why(error))
             time.sleep(wait)
             wait = min(2 * wait, 10.0)
 
@@ -43,6 +43,13 @@ def no_room(error: BaseException) -> bool:
         or "database or disk is full" in str(cause)
         for cause in _causes(error)
     )
+
+
+def why(error: BaseException) -> str:
+    """What the database or the system says, in place of Optuna's guess at what it may mean."""
+    if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ is not None:
+        error = error.__cause__
+    return one_line(error)[:200]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ import optuna
 
 from surrolab.errors import RunError, one_line
 from surrolab.sweep import worker as worker_module
+from surrolab.sweep.heart import AGAIN
 from surrolab.sweep.launchers import (
     Handle,
     Job,
@@ -28,8 +30,9 @@ log = logging.getLogger(__name__)
 
 # Seconds that workers have to save when they are told to stop.
 PATIENCE = 60.0
-# A worker that dies this often within so many seconds of its start is not started again.
-QUICK_DEATHS, QUICK = 5, 3.0
+# A worker that dies this often within so many seconds of its start is not started again; one that
+# dies of an error of its own, within so many more.
+QUICK_DEATHS, QUICK, SOON = 5, 3.0, 60.0
 
 
 def supervise(
@@ -86,7 +89,8 @@ def supervise(
                     if status == 2:
                         hindered = _last_words(job, launcher, index)
                         continue
-                    quick = quick + 1 if time.monotonic() - started[index] < QUICK else 0
+                    lived = time.monotonic() - started[index]
+                    quick = quick + 1 if lived < (SOON if status > 0 else QUICK) else 0
                     if quick >= QUICK_DEATHS:
                         raise RunError(
                             f"workers die as soon as they are started: "
@@ -192,11 +196,15 @@ def _last_words(job: Job, launcher: Any, index: int) -> str:
 
 
 def _stop(handles: dict[int, Handle]) -> None:
-    for handle in handles.values():
-        handle.stop()
     until = time.monotonic() + PATIENCE
+    told = -math.inf
     try:
         while time.monotonic() < until and any(h.status() is None for h in handles.values()):
+            if time.monotonic() - told > AGAIN:  # it may strike where Python forgets it
+                told = time.monotonic()
+                for handle in handles.values():
+                    if handle.status() is None:
+                        handle.stop()
             time.sleep(0.1)
     finally:  # a second Ctrl-C does not wait
         for handle in handles.values():

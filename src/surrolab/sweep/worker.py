@@ -21,7 +21,7 @@ from optuna.trial import Trial, TrialState
 from surrolab.errors import UserError, one_line
 from surrolab.sweep.heart import Heart
 from surrolab.sweep.identity import process
-from surrolab.sweep.patience import no_room, persistently
+from surrolab.sweep.patience import no_room, persistently, why
 from surrolab.sweep.places import Nothing, Place, Places
 from surrolab.sweep.spec import Spec
 from surrolab.sweep.storage import open_storage
@@ -81,12 +81,6 @@ class Worker:
                     log.warning("another worker has taken the trial over")
                     continue
                 return STOPPED
-            except Exception as error:
-                if not no_room(error):
-                    raise
-                with contextlib.suppress(OSError):  # the log may lie on the same disk
-                    print(f"surrolab: {one_line(error)}", file=sys.stderr)
-                return HINDERED
             finally:
                 heart.stop()
                 if not heart.lost:
@@ -217,6 +211,12 @@ def work(url: str, study: str, directory: Path, deadline: float | None, parent: 
         return Worker(found, spec, places, directory, deadline, parent).work()
     except KeyboardInterrupt:
         return STOPPED
+    except Exception as error:
+        if not no_room(error):
+            raise
+        with contextlib.suppress(OSError):  # the log may lie on the same disk
+            print(f"surrolab: {why(error)}", file=sys.stderr)
+        return HINDERED
 
 
 def main() -> int:
