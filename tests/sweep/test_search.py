@@ -7,9 +7,11 @@ import pytest
 from optuna.trial import Trial, TrialState
 from specs import spec
 
+from surrolab.composition import compose_run
+from surrolab.errors import UserError
 from surrolab.sweep.search import FINITE, PRUNERS, SAMPLERS, make_pruner, make_sampler
 from surrolab.sweep.study import equip, quiet_optuna
-from surrolab.sweep.trial import report
+from surrolab.sweep.trial import _objective_values, report
 
 SPACE = """
 surrogate.slope: {low: 0.5, high: 100, log: true}
@@ -29,6 +31,7 @@ OPTIONS = {
     "nsga3": ", population_size: 5",
     "tpe": ", n_startup_trials: 5",
 }
+DATA = ("digits", "randman")
 DRAWING = [name for name in SAMPLERS if name not in FINITE]
 
 
@@ -249,6 +252,22 @@ def test_reports_are_negated_where_less_of_the_metric_is_better():
     study = study_of(found)
     report(found, next_trial(study, found), 0, 0.5)
     assert study.get_trials()[0].intermediate_values == {0: -0.5}
+
+
+def test_a_key_of_the_configuration_is_an_objective_as_the_trial_has_it():
+    found = spec(
+        "{objectives: {data.batch_size: minimize, surrogate.slope: maximize}, space: "
+        "{data: [digits, randman], surrogate: [atan, none]}}",
+        base=[],
+    )
+    sizes = [compose_run([f"data={name}"], "x").config["data"]["batch_size"] for name in DATA]
+    assert sizes[0] != sizes[1]
+    for name, size in zip(DATA, sizes, strict=True):
+        values = {"data": name, "surrogate": "atan"}
+        slope = compose_run(["surrogate=atan"], "x").config["surrogate"]["slope"]
+        assert _objective_values(found, values, []) == [size, slope]
+    with pytest.raises(UserError, match=r"objectives: surrogate\.slope is no number in every"):
+        _objective_values(found, {"data": "digits", "surrogate": "none"}, [])
 
 
 def test_seeds_can_be_what_is_pruned_on():

@@ -143,6 +143,14 @@ def test_words_take_the_place_of_keys_and_of_the_base(tmp_path, monkeypatch):
     assert compose_run(words, "x").config["encoding"]["steps"] == 9
 
 
+def test_a_launcher_keeps_what_the_line_does_not_say(tmp_path):
+    path = write(tmp_path / "w.yaml", "launcher: {name: slurm, mem_gb: 4, timeout_min: 9}")
+    given = {"launcher": {"name": "slurm", "timeout_min": 5}}
+    launcher = read_spec(path, given, []).node["launcher"]
+    assert (launcher["mem_gb"], launcher["timeout_min"]) == (4, 5)
+    assert read_spec(path, {"launcher": "local"}, []).node["launcher"] == {"name": "local"}
+
+
 def test_the_name_of_the_file_is_the_study(tmp_path):
     assert read_spec(write(tmp_path / "b.yaml"), {}, []).study == "widths"
     path = tmp_path / "Größe.yaml"

@@ -10,6 +10,7 @@ from specs import QUICK
 from study_bench import log_slope, opened, slope
 
 from surrolab.errors import UserError
+from surrolab.sweep.export import study_facts
 from surrolab.sweep.identity import process
 from surrolab.sweep.places import Places
 from surrolab.sweep.study import ATTRIBUTE, attach
@@ -122,6 +123,10 @@ def test_a_parameter_is_added(bench, sampler):
     after = bench.run(DRAWING[sampler], trials=10, space=more)
     assert after[:5] == before
     assert all("surrogate" in trial.params for trial in after[5:])
+    facts = study_facts(*attach(bench.storage, "widths"), "sqlite:///x", "surrolab sweep")
+    # An old trial's line says what it was, which is without the new parameter.
+    lines = [trial["command"] for trial in facts["trials"]]
+    assert ["surrogate=" in line for line in lines] == [False] * 5 + [True] * 5
 
 
 def test_another_sampler_and_another_pruner(bench):

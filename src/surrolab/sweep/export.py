@@ -110,7 +110,7 @@ def _trial(spec: Spec, trial: FrozenTrial) -> dict[str, Any]:
         "starting_point": known.get("starting_point", False),
         "attempts": known.get("attempts", 1),
         "runs": known.get("runs") or _runs(spec, trial.number),
-        "command": _command(spec, trial.params),
+        "command": _command(spec, trial),
     }
 
 
@@ -126,10 +126,12 @@ def _runs(spec: Spec, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _command(spec: Spec, values: Values) -> str | None:
+def _command(spec: Spec, trial: FrozenTrial) -> str | None:
+    values: Values = trial.params
     complete = all(p.name in values for p in spec.space.parameters if p.exists(values))
-    if not complete:  # its values are still being asked for
-        return None
+    # One that is finished may be older than a parameter.
+    if not complete and trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+        return None  # its values are still being asked for
     return "\n".join(command(trial_words(spec, values, seed)) for seed in spec.seeds)
 
 

@@ -173,7 +173,16 @@ def read_spec(path: Path, given: Mapping[str, Any], overrides: list[str]) -> Spe
         raise UserError(f"{path}: cannot be read ({one_line(error)}); allowed: YAML") from error
     if not isinstance(node, dict):
         raise UserError(f"{path}: holds no keys; allowed: {', '.join([*_REQUIRED, *_DEFAULTS])}")
-    return make_spec({"study": path.stem, **node, **given}, overrides)
+    full = {"study": path.stem, **node, **given}
+    ours, theirs = given.get("launcher"), node.get("launcher")
+    # launcher.KEY=VALUE changes that key alone.
+    if (
+        isinstance(ours, Mapping)
+        and isinstance(theirs, Mapping)
+        and ours.get("name") == theirs.get("name")
+    ):
+        full["launcher"] = {**theirs, **ours}
+    return make_spec(full, overrides)
 
 
 def make_spec(node: Mapping[str, Any], overrides: list[str] = []) -> Spec:  # noqa: B006

@@ -281,8 +281,14 @@ def _objective_values(spec: Spec, values: Values, runs: list[dict[str, Any]]) ->
                 )
             found.append(sum(per_seed) / len(per_seed))
         else:
-            base = config_value(spec.base.config, name)
-            found.append(float(values.get(name, base)))
+            words = trial_words(spec, values, spec.seeds[0])
+            value = config_value(compose_run(words, spec.study).config, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UserError(
+                    f"objectives: {name} is no number in every trial; allowed: one that is, or a "
+                    "metric such as val/accuracy"
+                )
+            found.append(float(value))
     return found
 
 
