@@ -13,7 +13,8 @@ import optuna
 import pytest
 from conftest import environment
 
-from surrolab.sweep.spec import Spec, make_spec
+from surrolab.sweep.reading import make_spec
+from surrolab.sweep.spec import Spec
 from surrolab.sweep.storage import open_storage
 from surrolab.sweep.yaml_text import read_yaml, write_yaml
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from surrolab.sweep.launchers import share_devices
-from surrolab.sweep.spec import make_spec
+from surrolab.sweep.reading import make_spec
 from surrolab.sweep.supervise import count_workers, devices_of_workers
 
 SPEC = {

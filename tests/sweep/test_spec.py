@@ -4,7 +4,8 @@ import pytest
 from specs import node
 
 from surrolab.errors import UserError
-from surrolab.sweep.spec import make_spec, try_out
+from surrolab.sweep.checks import try_out
+from surrolab.sweep.reading import make_spec
 
 TWO = "{val/accuracy: maximize, val/loss: minimize}"
 KINDS = "surrogate: [sigmoid, none]"

@@ -9,7 +9,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from specs import QUICK, Command, node, spec
 
 from surrolab.composition import compose_run
-from surrolab.sweep.spec import make_spec, read_spec, trial_words, try_out
+from surrolab.sweep.checks import try_out
+from surrolab.sweep.reading import make_spec, read_spec
+from surrolab.sweep.spec import trial_words
 from surrolab.sweep.yaml_text import read_yaml, write_yaml
 
 SHIPPED = sorted((CHECKOUT / "sweeps").glob("*.yaml"))

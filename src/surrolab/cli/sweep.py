@@ -47,7 +47,7 @@ def run_command(words: list[str]) -> int:
             raise UserError("SPEC: missing; allowed: a file such as sweeps/slope.yaml")
         return 0
     path, given, output, overrides = _read(words)
-    from surrolab.sweep.spec import read_spec
+    from surrolab.sweep.reading import read_spec
 
     spec = read_spec(path, given, overrides)
     directory = (Path("outputs/sweeps") / spec.study if output is None else Path(output)).absolute()
@@ -132,7 +132,7 @@ def _holds_nothing(database: Path) -> bool:
 
 def _read(words: list[str]) -> tuple[Path, dict[str, Any], str | None, list[str]]:
     """The spec's file, its keys, the directory, and what is left for ``train.py``."""
-    from surrolab.sweep.spec import WORDS
+    from surrolab.sweep.reading import WORDS
 
     given: dict[str, Any] = {}
     launcher: dict[str, Any] = {}

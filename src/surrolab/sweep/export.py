@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 import surrolab
 from surrolab.files import write_json, write_text
 from surrolab.sweep.commands import command
-from surrolab.sweep.space import Values
+from surrolab.sweep.parameter import Values
 from surrolab.sweep.spec import Spec, trial_words
 from surrolab.sweep.storage import without_password
 from surrolab.sweep.study import quiet_optuna

@@ -17,10 +17,12 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
 from surrolab.errors import UserError
+from surrolab.sweep.checks import try_out
+from surrolab.sweep.parameter import Parameter, describe, plain
 from surrolab.sweep.places import Places
+from surrolab.sweep.reading import make_spec
 from surrolab.sweep.search import make_pruner, make_sampler
-from surrolab.sweep.space import Parameter, describe, plain
-from surrolab.sweep.spec import Spec, make_spec, try_out
+from surrolab.sweep.spec import Spec
 
 # Under this name the study keeps its spec, for every machine that shares it.
 ATTRIBUTE = "surrolab:spec"

@@ -18,8 +18,8 @@ from surrolab.run.directory import RunDirectory
 from surrolab.run.execute import execute
 from surrolab.run.untrained import chance, untrained_metrics
 from surrolab.sweep.commands import command
+from surrolab.sweep.parameter import Values
 from surrolab.sweep.patience import persistently
-from surrolab.sweep.space import Values
 from surrolab.sweep.spec import Spec, config_value, trial_words
 
 log = logging.getLogger(__name__)
