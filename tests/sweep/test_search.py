@@ -11,7 +11,7 @@ from surrolab.composition import compose_run
 from surrolab.errors import UserError
 from surrolab.sweep.search import FINITE, PRUNERS, SAMPLERS, make_pruner, make_sampler
 from surrolab.sweep.study import equip, quiet_optuna
-from surrolab.sweep.trial import _objective_values, report
+from surrolab.sweep.trial import Follower, _objective_values, report
 
 SPACE = """
 surrogate.slope: {low: 0.5, high: 100, log: true}
@@ -268,6 +268,18 @@ def test_a_key_of_the_configuration_is_an_objective_as_the_trial_has_it():
         assert _objective_values(found, values, []) == [size, slope]
     with pytest.raises(UserError, match=r"objectives: surrogate\.slope is no number in every"):
         _objective_values(found, {"data": "digits", "surrogate": "none"}, [])
+
+
+def test_a_metric_that_is_not_logged_ends_a_run_at_its_first_epoch():
+    found = spec("{objectives: {val/accuracy: maximize}, pruner: {name: median, metric: val/mse}}")
+    trial = next_trial(study_of(found), found)
+    for metrics, line in (
+        ({"val/loss": 1.0}, "objectives: val/accuracy is not logged by these runs; allowed: val/l"),
+        ({"val/accuracy": 1.0}, "pruner.metric: val/mse is not logged by these runs; allowed: val"),
+    ):
+        with pytest.raises(UserError) as error:
+            Follower(found, trial, 0, [], lambda _: None).epoch(0, metrics)
+        assert line in str(error.value)
 
 
 def test_seeds_can_be_what_is_pruned_on():

@@ -190,6 +190,7 @@ def test_a_time_budget_ends_a_sweep(tmp_path):
     assert "study widths: " in said
 
 
+@pytest.mark.slow
 def test_a_metric_that_no_run_logs(tmp_path):
     sweep = Sweep(tmp_path)
     sweep.write("objectives: {val/mse: minimize}")
