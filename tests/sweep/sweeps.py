@@ -83,17 +83,17 @@ class Sweep:
         self.started.append(process)
         return process
 
-    def wait(self, process: subprocess.Popen[str], timeout: float = 120) -> Ended:
+    def wait(self, process: subprocess.Popen[str], timeout: float = 300) -> Ended:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it goes on after {timeout} s\n{self.logs()}") from None
         return Ended(process.returncode, out, err)
 
-    def run(self, *words: str, timeout: float = 120) -> Ended:
+    def run(self, *words: str, timeout: float = 300) -> Ended:
         return self.wait(self.start(*words), timeout)
 
-    def finish(self, *words: str, timeout: float = 120) -> Ended:
+    def finish(self, *words: str, timeout: float = 300) -> Ended:
         """Run it; it has to end well, and leave no process."""
         ended = self.run(*words, timeout=timeout)
         assert ended.status == 0, f"{ended}\n{self.logs()}"
@@ -149,7 +149,7 @@ class Sweep:
     def workers(self) -> list[int]:
         return sorted(self.processes("surrolab.sweep.worker"))
 
-    def none_left(self, within: float = 5) -> None:
+    def none_left(self, within: float = 10) -> None:
         until(lambda: not self.processes(), within, lambda: f"left: {self.processes()}")
 
     def result(self, trial: int, seed: int | None = None) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class Sweep:
             assert process.poll() is None, self.logs()
             return None
 
-        return until(far, 60, self.logs)
+        return until(far, 180, self.logs)
 
     def end(self) -> None:
         """Kill what is left of it."""
