@@ -50,18 +50,19 @@ def copy_run(
 def records(run: Path, epoch: int = 3, steps: int = 20, neurons: int = 50) -> np.ndarray:
     """Records of activity and of mistakes, and the spikes ``[T, S, N]`` in them."""
     draw = np.random.default_rng(epoch)
-    spikes = (draw.random((steps, 3, neurons)) < 0.2).astype(np.uint8)
+    samples = 8
+    spikes = (draw.random((steps, samples, neurons)) < 0.2).astype(np.uint8)
     folder = run / "records"
     folder.mkdir(exist_ok=True)
     np.savez(
         folder / f"activity-epoch{epoch:04}.npz",
         layers=["hidden1"],
-        targets=np.array([3, 1, 4]),
-        predictions=np.array([3, 5, 4]),
-        lengths=np.array([steps, steps - 5, steps]),
+        targets=np.array([3, 1, 4, 0, 2, 5, 6, 7]),
+        predictions=np.array([3, 5, 4, 0, 2, 5, 6, 7]),
+        lengths=np.array([steps, steps - 5, *[steps] * 6]),
         spikes_0=np.packbits(spikes, axis=-1),
         neurons_0=np.arange(neurons),
-        membrane_0=draw.normal(size=(steps, 3, 4)).astype(np.float32),
+        membrane_0=draw.normal(size=(steps, samples, 4)).astype(np.float32),
         traced_0=np.arange(4),
         threshold_0=np.ones(4),
     )

@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
 from surrolab.report.drawing import Figure
 
@@ -54,3 +57,9 @@ def plotly() -> str:
 def script_hash(script: str) -> str:
     """What a page's policy knows a script by: no other is run, whatever got into the page."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def packed(value: Any) -> str:
+    """JSON, deflated and in signs that mean nothing to a page: a third of its size."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from surrolab.report.drawing import Figure
-from surrolab.report.site.axes import short
 from surrolab.report.site.records import Record
 
 
@@ -27,12 +26,12 @@ def confusion(records: Sequence[Record]) -> Figure | None:
             {
                 "type": "heatmap",
                 "meta": index,
-                "z": [[short(v, 3) for v in row] for row in share],
+                "z": np.rint(100 * share).astype(int).tolist(),
                 "text": counts.astype(int).tolist(),
                 **({"texttemplate": "%{text}"} if len(counts) <= 20 else {}),
                 "hovertemplate": "class %{y} taken for %{x}: %{text}<extra></extra>",
                 "zmin": 0,
-                "zmax": 1,
+                "zmax": 100,
                 "colorscale": "@sequence",
                 "showscale": False,
                 "xgap": 1,

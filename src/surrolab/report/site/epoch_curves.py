@@ -79,7 +79,7 @@ def _figure(run: RunFile, panels: Mapping[str, Lines]) -> Figure | None:
                     "name": said(line, 24),
                     "meta": index,
                     **({} if even else {"x": epochs}),
-                    "y": [short(value, 5) for value in curve],
+                    "y": [short(value, 4) for value in curve],
                     "marker": {"color": f"@c{place % CATEGORIES}"},  # the line follows it
                     **({} if dash == "solid" else {"line": {"dash": dash}}),
                 }

@@ -203,8 +203,11 @@
     if (key !== null && key !== undefined) made.dataset.key = key;
     return made;
   };
-  const range = (values) => (values.length
-    ? `${number(mean(values))}${values.length > 1 ? ` (${number(Math.min(...values))} to ${number(Math.max(...values))})` : ""}` : "–");
+  const range = (values) => {
+    if (!values.length) return "–";
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return low === high ? number(low) : `${number(mean(values))} (${number(low)} to ${number(high)})`;
+  };
   const bestOf = (own) => {
     const groups = [...grouped(own.filter((run) => run.val !== null), (run) => run.group).values()];
     if (!groups.length) return cell("td", "–");

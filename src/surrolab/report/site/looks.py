@@ -13,7 +13,8 @@ from surrolab.report.site.axes import band, domain, short, upright
 from surrolab.report.site.records import Array, Record
 
 COLUMNS = 120  # of a heat map; longer sequences are averaged over neighbouring steps
-SMALLEST = 1e-5  # share of neuron-steps below which the histogram's axis ends
+SMALLEST = 1e-5  # share of neuron-steps at which the histogram's axis ends
+FEW = 1e-4  # bins with less end the other axis
 
 
 def gradient_map(records: Sequence[Record]) -> Figure | None:
@@ -93,7 +94,7 @@ def membranes(records: Sequence[Record]) -> Figure | None:
             if windows is not None and row < len(windows):
                 half = float(np.nan_to_num(windows[row], posinf=1e9))
                 low, high = max(-half, float(edges[first])), min(half, float(edges[last]))
-                shapes.append(band(f"y{axis}", low, high))
+                shapes.append(band(f"y{axis}", round(low, 4), round(high, 4)))
             shapes.append(upright(f"y{axis}", 0.0))
         choices.append((record.when, {"shapes": shapes}))
     layout: dict[str, Any] = {
@@ -175,7 +176,7 @@ def _even(middles: Array) -> dict[str, Any]:
 
 def _span(share: Array, edges: Array) -> tuple[int, int]:
     """The first and the last bin in which there is something, and the threshold."""
-    present = np.flatnonzero(share > SMALLEST)
+    present = np.flatnonzero(share > FEW)
     low, high = (present[0], present[-1]) if present.size else (0, len(share) - 1)
     zero = int(np.clip(np.searchsorted(edges, 0.0), 1, len(share)))
     margin = len(share) // 20

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from surrolab.pictures.page import render
-from surrolab.report.drawing import DASH, Figure, label, number, script_json
-from surrolab.report.section import Section
+from surrolab.report.drawing import DASH, Figure, label, number
+from surrolab.report.section import Section, packed
 from surrolab.report.site.activity import membrane_traces, rasters
 from surrolab.report.site.confusion import confusion
 from surrolab.report.site.defaults import Setting, settings
@@ -63,7 +63,7 @@ def run_page(run: RunFile, sweep: tuple[str, str] | None = None) -> str:
         provenance=_provenance(run.provenance),
         log=read_text(run.path / "train.log", tail=4000) if run.status != "completed" else "",
         address=f"file://{quote(str(run.path))}/",
-        figures=Markup(script_json({"figures": figures, "notes": {}})),
+        figures=packed({"figures": figures, "notes": {}}),
     )
 
 

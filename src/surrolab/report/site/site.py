@@ -61,6 +61,7 @@ class Site:
         names = {path: path.name for path in found.sweeps}
         changed = [place for place in found.runs if self._read(place, names)]
         rows = [row for place in found.runs if (row := self._rows[place.path]) is not None]
+        rows.sort(key=lambda row: row.run.started, reverse=True)
         if not (self.output / "assets" / "plotly.min.js").exists():
             put(self.output / "assets" / "plotly.min.js", plotly())
         for name, text in assets().items():
