@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import random
 import shutil
 import zlib
 from html.parser import HTMLParser
@@ -341,6 +342,70 @@ def test_half_written_failed_and_foreign_directories(runs, tmp_path):
     assert "data.root: not there" in page_of(tmp_path / "site", "failed").words
     cut = page_of(tmp_path / "site", "cut").figures["learning-0"]
     assert len(cut["data"][0]["y"]) == 2  # the third row is not whole
+
+
+JUNK = [None, [], {}, "x", 3, -1.5, True, float("nan"), 10**400, [1, "a"], {"a": {"b": 1}}]
+
+
+def damaged(value, draw):
+    """The value with something in it replaced or gone."""
+    if isinstance(value, dict) and value and draw.random() < 0.8:
+        key = draw.choice(list(value))
+        rest = {k: v for k, v in value.items() if k != key}
+        return rest if draw.random() < 0.2 else rest | {key: damaged(value[key], draw)}
+    if isinstance(value, list) and value and draw.random() < 0.7:
+        place = draw.randrange(len(value))
+        return [*value[:place], damaged(value[place], draw), *value[place + 1 :]]
+    return draw.choice(JUNK)
+
+
+def damaged_array(array, draw):
+    changes = [lambda a: a[None], np.ravel, lambda a: a.astype(str), lambda a: a[:0]]
+    if array.dtype.kind in "fiu":
+        changes += [lambda a, v=v: np.full(a.shape, v) for v in (np.nan, np.inf, 1e300, -1)]
+    return draw.choice(changes)(array)
+
+
+def test_files_damaged_in_any_way(runs, tmp_path):
+    real = runs / "runs" / "2026-11-25" / "atan"
+    for number in range(30):
+        draw = random.Random(number)
+        run = copy_run(real, tmp_path / "runs" / str(number))
+        for file in ("result.json", "provenance.json"):
+            value = json.loads((run / file).read_text())
+            for _ in range(draw.randint(0, 4)):
+                value = damaged(value, draw)
+            (run / file).write_text(json.dumps(value))
+        for file in ("config.yaml", "metrics.csv"):
+            data = (run / file).read_bytes()
+            place = draw.randrange(len(data))
+            if draw.random() < 0.4:
+                (run / file).write_bytes(data[:place] + draw.randbytes(4) + data[place + 2 :])
+        for path in (run / "records").iterdir():
+            with np.load(path) as file:
+                arrays = dict(file)
+            for key in draw.sample(list(arrays), min(len(arrays), draw.randint(0, 3))):
+                arrays[key] = damaged_array(arrays[key], draw)
+            np.savez(path, **arrays)
+    written = Site([tmp_path / "runs"], tmp_path / "site").write()
+    assert written.broken == {}
+    assert written.runs + written.foreign == 30
+    for path in (tmp_path / "site" / "runs").iterdir():
+        Page(path)
+
+
+def test_a_directory_that_nothing_can_be_made_of_hides_no_other(runs, tmp_path, monkeypatch):
+    def fail(run, sweep):
+        if run.name == "steep":
+            raise ZeroDivisionError("<b>")
+        return "page"
+
+    monkeypatch.setattr("surrolab.report.site.site.run_page", fail)
+    written = Site([runs / "runs"], tmp_path).write()
+    assert (written.runs, written.foreign) == (4, 0)
+    ((path, why),) = written.broken.items()
+    assert (path.name, why) == ("steep", "ZeroDivisionError: <b>")
+    assert f"No page could be made of {path} ({why})." in Page(written.index).words
 
 
 def test_a_run_that_has_not_changed_for_long_is_not_running(runs, tmp_path):

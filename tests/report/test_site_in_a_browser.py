@@ -67,6 +67,7 @@ def test_a_reader_sorts_filters_folds_and_is_not_harmed(trained, tmp_path):
         assert column(tab, "val/accuracy") == ["0.5", "0.8", "0.85", "0.9", "0.93"]
         press(tab, "val/accuracy")
         assert column(tab, "val/accuracy") == ["0.93", "0.9", "0.85", "0.8", "0.5"]
+        tab.until("document.querySelector('#comparison tbody')")
         best = tab.evaluate("document.querySelector('#comparison tbody').innerText")
         assert "0.85 (slope 25, scale 1, 3 runs)" in best
         assert "0.85 (0.8 to 0.9)" in best
@@ -78,7 +79,9 @@ def test_a_reader_sorts_filters_folds_and_is_not_harmed(trained, tmp_path):
         tab.until(f"{SHOWN}.length === 1")
         find(tab, "")
         assert column(tab, "val/accuracy")[0] == "0.93"
-        tab.evaluate(f"{SHOWN}.slice(0, 2).forEach((row) => row.querySelector('input').click())")
+        tab.evaluate("document.getElementById('untick').click()")
+        tab.evaluate(f"{SHOWN}.slice(1, 4).forEach((row) => row.querySelector('input').click())")
+        tab.until(f"{LINES}.length === 1")  # the seeds
         tab.evaluate("document.getElementById('fold').click()")
         tab.until(f"{LINES}.length === 3")
         assert tab.evaluate("window.bad ?? 0") == 0
@@ -146,7 +149,8 @@ def test_hundreds_of_runs(trained, tmp_path):
               return performance.now() - began;
             })()"""
         )
-        assert took < 2000
+        print("filtered in", took, "ms")
+        assert took < 500
         assert len(column(tab, "run")) == 60
         assert set(column(tab, "surrogate")) == {"atan"}
         press(tab, "val/accuracy")

@@ -41,6 +41,8 @@ def run_command(words: list[str]) -> int:
         written = site.write()
     if written.foreign:
         print(f"left out: {written.foreign} directories that are no runs")
+    for path, why in written.broken.items():
+        print(f"surrolab: no page could be made of {path} ({why})", file=sys.stderr)
     print(f"report: {written.index}  ({written.runs} runs, {written.sweeps} sweeps)", flush=True)
     return _watch(site, arguments) if arguments.watch else 0
 

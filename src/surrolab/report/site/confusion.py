@@ -13,7 +13,7 @@ def confusion(records: Sequence[Record]) -> Figure | None:
     """Which class is taken for which; None where nothing says."""
     looks = []
     for record in records:
-        counts = record.numbers("counts", 2)
+        counts = record.counts("counts", 2)
         if counts is not None and counts.shape[0] == counts.shape[1] <= 200:
             looks.append((record, counts))
     if not looks:
@@ -27,7 +27,7 @@ def confusion(records: Sequence[Record]) -> Figure | None:
                 "type": "heatmap",
                 "meta": index,
                 "z": np.rint(100 * share).astype(int).tolist(),
-                "text": counts.astype(int).tolist(),
+                "text": counts.tolist(),
                 **({"texttemplate": "%{text}"} if len(counts) <= 20 else {}),
                 "hovertemplate": "class %{y} taken for %{x}: %{text}<extra></extra>",
                 "zmin": 0,

@@ -64,6 +64,7 @@
     return shown().filter((run) => groups.has(run.group));
   };
 
+  let waiting = 0;
   const filter = () => {
     const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
@@ -76,8 +77,12 @@
     byId("count").textContent = count === rows.length ? `${count} runs` : `${count} of ${rows.length} runs`;
     if (byId("nothing")) byId("nothing").hidden = count > 0;
     keep();
-    if (!ticked) drawCurves();
-    compare();
+    // Plots follow when the reader stops typing.
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      if (!ticked) drawCurves();
+      compare();
+    }, 150);
   };
 
   // Curves, a file for each metric.

@@ -71,10 +71,14 @@ def membranes(records: Sequence[Record]) -> Figure | None:
     looks = [(record, counts) for record in records if (counts := _counts(record)) is not None]
     if not looks:
         return None
-    layers = looks[0][0].names("spiking")
-    looks = [(record, counts) for record, counts in looks if record.names("spiking") == layers]
+    layers, edges = looks[0][0].names("spiking"), looks[0][0].arrays["membrane_edges"]
+    looks = [
+        (record, counts)
+        for record, counts in looks
+        if record.names("spiking") == layers
+        and np.array_equal(record.arrays["membrane_edges"], edges)
+    ]
     shares = [counts / np.maximum(1, counts.sum(axis=1, keepdims=True)) for _, counts in looks]
-    edges = looks[0][0].arrays["membrane_edges"]
     middles = (edges[:-1] + edges[1:]) / 2
     first, last = _span(np.max([share.max(axis=0) for share in shares], axis=0), edges)
     data: list[dict[str, Any]] = []
@@ -142,10 +146,11 @@ def _norms(record: Record) -> Array | None:
 
 
 def _counts(record: Record) -> Array | None:
-    counts, edges = record.numbers("membrane_counts", 2), record.numbers("membrane_edges", 1)
+    counts, edges = record.counts("membrane_counts", 2), record.numbers("membrane_edges", 1)
     if counts is None or edges is None or len(counts) != len(record.names("spiking")):
         return None
-    return counts if counts.shape[1] + 1 == len(edges) else None
+    good = np.isfinite(edges).all() and (edges[1:] > edges[:-1]).all()
+    return counts if good and counts.shape[1] + 1 == len(edges) else None
 
 
 def _binned(norms: Array) -> tuple[list[float], Array]:

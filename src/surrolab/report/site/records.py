@@ -37,6 +37,15 @@ class Record:
         good = found is not None and found.ndim == dimensions and found.dtype.kind in "biuf"
         return found if good and found is not None and found.size else None
 
+    def counts(self, key: str, dimensions: int) -> Array | None:
+        """An array of whole numbers of at least 0; None where there is none."""
+        found = self.numbers(key, dimensions)
+        if found is None or not (
+            np.isfinite(found).all() and ((found >= 0) & (found < 2**53)).all()
+        ):
+            return None
+        return found.astype(np.int64)
+
     def values(self) -> dict[str, float]:
         """Its metrics."""
         values = self.numbers("values", 1)

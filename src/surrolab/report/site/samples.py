@@ -56,11 +56,12 @@ class Sample:
     def length(self) -> int:
         steps = max(len(layer.spikes) for layer in self.layers)
         length = self._of("lengths")
-        return steps if length is None else min(steps, int(length))
+        return steps if length is None else max(1, min(steps, int(length)))
 
     def _of(self, key: str) -> float | None:
         found = self.record.numbers(key, 1)
-        return None if found is None or self.index >= len(found) else float(found[self.index])
+        known = found is not None and self.index < len(found) and np.isfinite(found[self.index])
+        return float(found[self.index]) if known and found is not None else None
 
 
 def samples(records: Sequence[Record]) -> list[Sample]:
@@ -73,7 +74,8 @@ def samples(records: Sequence[Record]) -> list[Sample]:
     count = min(layer.spikes.shape[1] for layer in layers)
     room = max(1, BYTES // max(1, size))
     found = [Sample(record, layers, index) for index in range(min(count, room, MOST))]
-    if len(known) > 1 and room > len(found):
+    # Of a run that has gone on with another network they would not fit together.
+    if len(known) > 1 and room > len(found) and _shapes(known[-1][1]) == _shapes(layers):
         found.append(Sample(*known[-1], 0))
     return found
 
@@ -98,6 +100,10 @@ def _layers(record: Record) -> list[Layer]:
 def _row(record: Record, key: str) -> Array:
     found = record.numbers(key, 1)
     return np.zeros(0) if found is None else found
+
+
+def _shapes(layers: Sequence[Layer]) -> list[tuple[str, tuple[int, ...]]]:
+    return [(layer.name, layer.spikes.shape) for layer in layers]
 
 
 def _size(layer: Layer) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from surrolab.errors import one_line
 from surrolab.report.section import plotly
 from surrolab.report.site.discover import Place, discover
 from surrolab.report.site.index_page import Row, SweepLink, assets, curve_files, index_page
@@ -25,6 +26,7 @@ class Written:
         runs: how many runs there are.
         sweeps: and sweeps.
         foreign: directories with a ``config.yaml`` or ``result.json`` that are no runs.
+        broken: directories that no page could be made of, and why.
         changed: how many runs were read anew.
     """
 
@@ -32,6 +34,7 @@ class Written:
     runs: int
     sweeps: int
     foreign: int
+    broken: dict[Path, str]
     changed: int
 
 
@@ -48,6 +51,7 @@ class Site:
         self.output = output
         self._seen: dict[Path, tuple[Any, ...]] = {}
         self._rows: dict[Path, Row | None] = {}  # None where a directory is no run
+        self._broken: dict[Path, str] = {}
 
     def write(self) -> Written:
         """Write all that has changed since the last time.
@@ -70,32 +74,41 @@ class Site:
         curves = curve_files(rows)
         for place, text in enumerate(curves.values()):
             put(self.output / "curves" / f"{place}.js", text)
-        foreign = len(found.runs) - len(rows)
-        notes = _notes(foreign, failed)
+        broken = {p.path: self._broken[p.path] for p in found.runs if p.path in self._broken}
+        foreign = len(found.runs) - len(rows) - len(broken)
+        notes = _notes(foreign, failed, broken)
         put(self.output / "index.html", index_page(rows, sweeps, list(curves), notes))
         self._clear("runs", {row.run.page for row in rows})
         self._clear("sweeps", {link.page.rpartition("/")[2] for link in sweeps})
-        return Written(
-            self.output / "index.html", len(rows), len(found.sweeps), foreign, len(changed)
-        )
+        index = self.output / "index.html"
+        return Written(index, len(rows), len(found.sweeps), foreign, broken, len(changed))
 
     def _read(self, place: Place, sweeps: dict[Path, str]) -> bool:
         """Read a run and write its page, where something has changed."""
         seen = signature(place)
         if self._seen.get(place.path) == seen:
             return False
-        run = read_run(place, seen)
-        sweep = place.sweep.name if place.sweep else None
-        if run is None:
+        self._broken.pop(place.path, None)
+        try:
+            self._rows[place.path] = self._row(place, seen, sweeps)
+        except OSError:
+            raise  # the output cannot be written
+        except Exception as error:  # one directory that nobody has thought of hides no other
             self._rows[place.path] = None
-        else:
-            shown = (sweep or "", f"../sweeps/{page_name(place.sweep)}") if place.sweep else None
-            if shown and place.sweep not in sweeps:
-                shown = (shown[0], "")
-            put(self.output / "runs" / run.page, run_page(run, shown))
-            self._rows[place.path] = Row(run, sweep, alignment(run))
+            self._broken[place.path] = f"{type(error).__name__}: {one_line(error)}"
         self._seen[place.path] = seen
         return True
+
+    def _row(self, place: Place, seen: tuple[Any, ...], sweeps: dict[Path, str]) -> Row | None:
+        run = read_run(place, seen)
+        if run is None:
+            return None
+        sweep = None
+        if place.sweep:
+            address = f"../sweeps/{page_name(place.sweep)}" if place.sweep in sweeps else ""
+            sweep = (place.sweep.name, address)
+        put(self.output / "runs" / run.page, run_page(run, sweep))
+        return Row(run, sweep[0] if sweep else None, alignment(run))
 
     def _sweeps(
         self, directories: Sequence[Path], runs: dict[Path, RunFile]
@@ -175,8 +188,8 @@ def _changed(path: Path) -> int:
         return 0
 
 
-def _notes(foreign: int, failed: int) -> list[str]:
-    notes = []
+def _notes(foreign: int, failed: int, broken: dict[Path, str]) -> list[str]:
+    notes = [f"No page could be made of {path} ({why})." for path, why in broken.items()]
     if foreign:
         notes.append(
             f"{foreign} more {'directory has' if foreign == 1 else 'directories have'} a "
