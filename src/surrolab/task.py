@@ -1,112 +1,29 @@
 """The LightningModule: a step, its metrics, and the optimizer."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
-from torchmetrics import Metric
+from torch.utils.data import DataLoader
 
-from surrolab.data import Batch
+from surrolab.data import Batch, IndexBatches
 from surrolab.errors import DivergedError
-from surrolab.models import Network, NetworkOutput
+from surrolab.models import Network
 from surrolab.objectives import Objective, ObjectiveOutput
 from surrolab.optimization import OptimizerFactory
-from surrolab.probes import (
-    Accuracy,
-    GradientNorms,
-    Mean,
-    SpikeStatistics,
-    SynapticOperations,
-    WindowFraction,
-    static_metrics,
-)
-
-
-class Evaluation(NamedTuple):
-    """What a batch gave: loss, prediction, the network's output and input, and the lengths."""
-
-    loss: Tensor
-    prediction: Tensor
-    output: NetworkOutput
-    lengths: Tensor
-    x: Tensor
-
-
-class StageMetrics(nn.Module):
-    """Loss, accuracy (or squared error) and spike statistics over one pass of a stage.
-
-    With ``synops`` also synaptic operations; the network is in evaluation mode then.
-    """
-
-    def __init__(self, network: Network, labelled: bool, synops: bool = False) -> None:
-        super().__init__()
-        self.loss = Mean()
-        self.score: Metric = Accuracy() if labelled else Mean()
-        self.score_name = "accuracy" if labelled else "mse"
-        self.spikes = nn.ModuleDict(
-            {name: SpikeStatistics(layer.shape) for name, layer in network.hidden_layers()}
-        )
-        self.synops = SynapticOperations(network) if synops else None
-
-    def update(self, evaluation: Evaluation, target: Tensor, network: Network) -> None:
-        """Take a batch into account; steps beyond a sample's length do not count."""
-        loss, prediction, output, lengths, x_TBF = evaluation
-        self.loss.update(loss, weight=len(lengths))
-        if prediction.ndim > 1:  # a prediction for each step
-            steps = torch.arange(len(prediction), device=prediction.device)
-            valid = steps[:, None] < lengths
-            target = target.expand_as(prediction) if target.ndim < prediction.ndim else target
-            prediction, target = prediction[valid], target[valid]
-        if self.score_name == "accuracy":
-            self.score.update(prediction, target)
-        else:
-            self.score.update((prediction - target).square())
-        for name, statistics in self._statistics():
-            if name in output.counts:  # the spikes themselves are not kept
-                statistics.update(output.counts[name], lengths, counted=True)
-            else:
-                statistics.update(output.hidden[name], lengths)
-        if self.synops is not None:
-            spikes = {name: statistics.batch_count for name, statistics in self._statistics()}
-            self.synops.update(network, x_TBF, output, lengths, spikes)
-
-    def compute(self, stage: str, network: Network) -> dict[str, Tensor]:
-        """Everything by its contract name; the spikes of validation carry no stage."""
-        metrics = {f"{stage}/loss": self.loss.compute()}
-        metrics[f"{stage}/{self.score_name}"] = self.score.compute()
-        prefix = "" if stage == "val" else f"{stage}/"
-        rates = []
-        for name, statistics in self._statistics():
-            values = statistics.compute()
-            rates.append(values["rate"])
-            metrics |= {f"{prefix}spikes/{name}/{key}": value for key, value in values.items()}
-        if rates:
-            metrics[f"{prefix}spikes/mean_rate"] = torch.stack(rates).mean()
-        if self.synops is not None:
-            values = self.synops.compute() | static_metrics(network)
-            metrics |= {f"{prefix}synops/{key}": value for key, value in values.items()}
-        return metrics
-
-    def reset(self) -> None:
-        """Start a new pass."""
-        for metric in (self.loss, self.score, *(metric for _, metric in self._statistics())):
-            metric.reset()
-        if self.synops is not None:
-            self.synops.reset()
-
-    def _statistics(self) -> Iterator[tuple[str, SpikeStatistics]]:
-        for name, metric in self.spikes.items():
-            yield name, cast(SpikeStatistics, metric)
+from surrolab.probes import GradientNorms, WindowFraction
+from surrolab.stages import Evaluation, StageMetrics
 
 
 class Task(pl.LightningModule):
     """Encode, run the network, reduce over time, measure.
 
     ``labelled`` data have classes as their targets and are scored by accuracy, others by squared
-    error. ``synops`` counts the synaptic operations of validation and test.
+    error. ``synops`` counts the synaptic operations of validation and test. ``confusion`` holds
+    which class was taken for which in the last whole pass over them, of labelled data.
 
     All metrics of an epoch, those of training included, are logged at the end of its validation:
     that is when the checkpoint is written, and a resumed run goes on right behind it.
@@ -131,8 +48,9 @@ class Task(pl.LightningModule):
         self.is_sequence = is_sequence
         self.classes = classes
         self.train_metrics = StageMetrics(network, labelled)
-        self.val_metrics = StageMetrics(network, labelled, synops)
-        self.test_metrics = StageMetrics(network, labelled, synops)
+        self.val_metrics = StageMetrics(network, labelled, synops, classes)
+        self.test_metrics = StageMetrics(network, labelled, synops, classes)
+        self.confusion: Tensor | None = None
         self.window = nn.ModuleDict(
             {
                 name: WindowFraction()
@@ -155,11 +73,15 @@ class Task(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         evaluation = self.evaluate(batch)
         self.evaluation = evaluation
+        loss = evaluation.loss
+        if self.trainer.world_size > 1:
+            # DDP takes the mean of the ranks' gradients, and their last batches may be uneven.
+            loss = loss * self._batches().weight(batch_idx)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
-            loss = self.trainer.strategy.reduce(evaluation.loss.detach(), reduce_op="mean")
-            self._to_loggers({"train/loss_step": loss}, self.global_step + 1)
-        return evaluation.loss
+            mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
+            self._to_loggers({"train/loss_step": mean}, self.global_step + 1)
+        return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         # Only now: a step whose numbers are not finite has ended the run before it counts.
@@ -200,6 +122,7 @@ class Task(pl.LightningModule):
             window = cast(WindowFraction, module)
             metrics[f"gradients/{name}/window_fraction"] = window.compute()
             window.reset()
+        self.confusion = self._confused(self.val_metrics)
         self.val_metrics.reset()
         if training:
             self._check(metrics["val/loss"], "validation")
@@ -208,6 +131,7 @@ class Task(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         metrics = self.test_metrics.compute("test", self.network)
+        self.confusion = self._confused(self.test_metrics)
         self.test_metrics.reset()
         self._check(metrics["test/loss"], "test")
         self._publish(metrics)
@@ -235,6 +159,19 @@ class Task(pl.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def _batches(self) -> IndexBatches:
+        loader = self.trainer.train_dataloader
+        assert isinstance(loader, DataLoader)
+        assert isinstance(loader.sampler, IndexBatches)
+        return loader.sampler
+
+    @staticmethod
+    def _confused(metrics: StageMetrics) -> Tensor | None:
+        if metrics.confusion is None:
+            return None
+        counts: Tensor = metrics.confusion.compute()
+        return counts
 
     def _check(self, loss: Tensor, stage: str) -> None:
         """Stop all ranks together: the loss is that of all of them."""

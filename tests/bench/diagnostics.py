@@ -24,7 +24,7 @@ from surrolab.callbacks import Diagnostics
 from surrolab.diagnostics import gradient_flow, probe_batch
 from surrolab.run.build import Parts, build_parts
 from surrolab.schema import CONF, validate
-from surrolab.task import StageMetrics
+from surrolab.stages import StageMetrics
 
 CHECKOUT = Path(__file__).parents[2]
 LARGE = ["experiment=randman_zenke2021", "model.hidden=[512,512,512,512]", "data.batch_size=64"]

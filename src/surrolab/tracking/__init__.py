@@ -2,5 +2,6 @@
 
 from surrolab.tracking.factory import FilesOnly, Tracking, WandbTracking
 from surrolab.tracking.metrics_file import MetricsFile, last_metrics
+from surrolab.tracking.wandb_run import WandbRun
 
-__all__ = ["FilesOnly", "MetricsFile", "Tracking", "WandbTracking", "last_metrics"]
+__all__ = ["FilesOnly", "MetricsFile", "Tracking", "WandbRun", "WandbTracking", "last_metrics"]

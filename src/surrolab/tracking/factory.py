@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_only
-from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
 from surrolab.errors import UserError, one_line
+from surrolab.tracking.light import light
+from surrolab.tracking.wandb_run import WandbRun
+
+# A run does not hang at its end on a network that is gone; `wandb sync` sends the rest.
+FINISH_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Tracking:
             name: what the run is called.
             config: configuration and provenance, for the tracker's own record.
             run_id: the same before and after a resume.
+
+        Further processes of a run have none.
         """
         return []
 
@@ -42,43 +48,56 @@ class WandbTracking(Tracking):
         mode: ``offline`` writes to the run directory and needs no account (``wandb sync`` sends
             it later), ``online`` needs one, ``disabled`` does nothing.
         project, entity, group, tags, notes: as W&B has them.
+        job_type: likewise; ``train`` unless given.
+        media: whether looks leave pictures and histograms there.
+        artifacts: what is kept of a run at its end: ``checkpoint``, the best one, as a model, and
+            ``report``, its result, configuration, metrics and records.
     """
 
     mode: str
     project: str
     entity: str | None
     group: str | None
+    job_type: str | None
     tags: list[str]
     notes: str | None
+    media: bool
+    artifacts: list[str]
 
     def loggers(
         self, run_dir: Path, name: str, config: dict[str, Any], run_id: str
     ) -> list[Logger]:
-        if self.mode == "disabled":
+        if self.mode == "disabled" or getattr(rank_zero_only, "rank", 0) != 0:
             return []
         import wandb
 
-        if getattr(rank_zero_only, "rank", 0) != 0:
-            return [WandbLogger(name=name, save_dir=run_dir, offline=True, id=run_id)]
         try:
-            run = wandb.init(
-                name=name,
-                dir=run_dir,
-                mode="offline" if self.mode == "offline" else "online",
-                id=run_id,
-                config=config,
-                project=self.project,
-                entity=self.entity,
-                group=self.group,
-                tags=self.tags,
-                notes=self.notes,
-                resume="allow",
-                # Its own console capture and messages would break up the progress bar.
-                settings=wandb.Settings(console="off", silent=True, x_disable_meta=True),
-            )
+            with light():
+                run = wandb.init(
+                    name=name,
+                    dir=run_dir,
+                    mode="offline" if self.mode == "offline" else "online",
+                    id=run_id,
+                    config=config,
+                    project=self.project,
+                    entity=self.entity,
+                    group=self.group,
+                    job_type=self.job_type or "train",
+                    tags=self.tags,
+                    notes=self.notes,
+                    resume="allow",
+                    # Its own console capture and messages would break up the progress bar.
+                    settings=wandb.Settings(
+                        console="off",
+                        silent=True,
+                        x_disable_meta=True,
+                        x_save_requirements=False,  # provenance has the versions that matter
+                        finish_timeout=FINISH_S,
+                    ),
+                )
         except wandb.errors.Error as error:
             raise UserError(
                 f"logger.mode: {self.mode} does not work here ({one_line(error)}); allowed: "
                 "offline, disabled, or online after `wandb login`"
             ) from error
-        return [WandbLogger(experiment=run, save_dir=run_dir)]
+        return [WandbRun(run, run_dir, self.media, self.artifacts)]

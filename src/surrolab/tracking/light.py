@@ -1,0 +1,38 @@
+"""W&B without what it would load for nothing."""
+
+import contextlib
+import sys
+import types
+from collections.abc import Iterator
+
+_LAUNCH = "wandb.sdk.launch.inputs.internal"
+
+
+@contextlib.contextmanager
+def light() -> Iterator[None]:
+    """Keep ``wandb.init`` from loading its launch agents, and it all from loading pandas.
+
+    Each takes up to a second, once. W&B 0.31 looks for inputs that were staged for an agent's run
+    at every start, and whether a picture is a data frame. Inputs can be staged only where the
+    module for it is loaded, and data frames only be made where pandas is; then nothing happens
+    here. To versions of W&B that do otherwise this makes no difference.
+    """
+    import wandb.util
+
+    if "pandas" not in sys.modules and hasattr(wandb.util, "pd_available"):
+        wandb.util.pd_available = False  # it then looks at the names of types
+    if _LAUNCH in sys.modules:
+        yield
+        return
+    stub = types.ModuleType(_LAUNCH)
+    stub.StagedLaunchInputs = _NothingStaged  # type: ignore[attr-defined]
+    sys.modules[_LAUNCH] = stub
+    try:
+        yield
+    finally:
+        sys.modules.pop(_LAUNCH, None)
+
+
+class _NothingStaged:
+    def apply(self, run: object) -> None:
+        pass
