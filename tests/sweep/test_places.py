@@ -58,15 +58,14 @@ def hammer(url: str, barrier: Any, said: Any, number: int) -> None:
         if not isinstance(place, Place):
             time.sleep(0.01)
             continue
-        said.put(("took", place.id, name, time.monotonic(), place.point))
+        said.put((place.id, place.point))
         time.sleep(chance.random() * 0.01)
-        held = places.beat(place, name, {"epochs_done": 1})
+        places.beat(place, name, {"epochs_done": 1})
         what = chance.choice(["done", "done", "done", "failed", "release", "forget"])
         if what == "forget":  # its heart stops, and it comes back as another
             life += 1
             name = f"elsewhere/{number}/{life}"
             continue
-        said.put((what if held else "lost", place.id, name, time.monotonic(), place.point))
         getattr(places, what)(place, name)
     engine.dispose()
 
@@ -79,29 +78,21 @@ def test_many_at_once(url: str, engine: sql.Engine, monkeypatch: pytest.MonkeyPa
     workers = [fork.Process(target=hammer, args=(url, barrier, said, n)) for n in range(WORKERS)]
     for worker in workers:
         worker.start()
-    events: list[tuple[str, int, str, float, Any]] = []
+    taken: list[tuple[int, Any]] = []
     while any(worker.is_alive() for worker in workers) or not said.empty():
         if said.empty():
             time.sleep(0.01)
         else:
-            events.append(said.get())
+            taken.append(said.get())
     assert [worker.exitcode for worker in workers] == [0] * WORKERS
     rows = Places(engine, 1).rows()
     done = [row for row in rows if row.state == "done"]
     assert sorted(row.place for row in done) == list(range(TARGET))
     assert {row.state for row in rows} <= {"done", "failed"}
-    # Whoever says that it is done had taken the place last, and says so once.
-    owners: dict[int, str] = {}
-    ended: Counter[int] = Counter()
-    for what, place, name, _, _ in sorted(events, key=lambda event: event[3]):
-        if what == "took":
-            owners[place] = name
-        elif what == "done":
-            assert owners[place] == name
-            ended[place] += 1
-    assert set(ended) == {row.id for row in done}
-    assert set(ended.values()) == {1}
-    given = {place: str(point) for what, place, _, _, point in events if what == "took" and point}
+    # Had two taken one place at once, more would say so than the place knows of.
+    assert Counter(place for place, _ in taken) == {row.id: row.attempts for row in rows}
+    assert max(row.attempts for row in rows) > 1
+    given = {place: str(point) for place, point in taken if point}
     assert sorted(given.values()) == [str(point) for point in POINTS]
 
 
