@@ -79,9 +79,11 @@ def opened(path):
     """A bench whose trials end at once, and whose specs are composed once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("surrolab.sweep.trial.run_trial", run_at_once)
-        patch.setattr(
-            "surrolab.sweep.spec.compose_run", lambda words, name: composed(tuple(words), name)
-        )
+        for module in ("reading", "checks"):
+            patch.setattr(
+                f"surrolab.sweep.{module}.compose_run",
+                lambda words, name: composed(tuple(words), name),
+            )
         bench = Bench(path)
         yield bench
         bench.close()

@@ -1,10 +1,19 @@
-"""Which GPUs a worker has, and how many workers there are."""
+"""Which GPUs a worker has, how many workers there are, and what they are started with."""
 
 import os
+import stat
+from pathlib import Path
 
 import pytest
 
-from surrolab.sweep.launchers import share_devices
+from surrolab.errors import UserError
+from surrolab.sweep.launchers import (
+    ClusterLauncher,
+    Job,
+    LocalLauncher,
+    launcher_node,
+    share_devices,
+)
 from surrolab.sweep.reading import make_spec
 from surrolab.sweep.supervise import count_workers, devices_of_workers
 
@@ -65,3 +74,33 @@ def test_without_gpus_a_worker_for_each_core_that_a_trial_needs(
     assert count_workers(make_spec({**SPEC, "base": ["threads=3"]}), []) == 2
     assert count_workers(make_spec({**SPEC, "base": ["trainer=ddp_cpu"]}), []) == 4
     assert count_workers(make_spec({**SPEC, "base": ["threads=16"]}), []) == 1
+
+
+def test_a_worker_is_told_whose_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who started it may be gone before it could ask."""
+    said: list[list[str]] = []
+    monkeypatch.setattr(
+        "surrolab.sweep.launchers.subprocess.Popen", lambda words, **_: said.append(words)
+    )
+    LocalLauncher(Job("sqlite:///x", "study", tmp_path, None)).start(0)
+    place = said[0].index("--parent")
+    assert said[0][place + 1] == str(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [("postgresql+psycopg://me:secret@host/x", True), ("sqlite:///x", False)],
+)
+def test_a_password_among_a_cluster_s_jobs_is_for_nobody_else(
+    tmp_path: Path, url: str, private: bool
+) -> None:
+    node = launcher_node({"name": "slurm", "cluster": "local"})
+    ClusterLauncher(Job(url, "study", tmp_path, None), node)
+    mode = stat.S_IMODE((tmp_path / "workers").stat().st_mode)
+    assert (mode & 0o077 == 0) == private
+
+
+def test_no_cluster_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"launcher: Could not detect .*allowed: .*launcher=local"):
+        ClusterLauncher(Job("sqlite:///x", "study", tmp_path, None), launcher_node("slurm"))

@@ -164,3 +164,41 @@ def test_a_seed_that_is_finished_is_not_run_again(
     assert [run["seed"] for run in trial.user_attrs["runs"]] == [4, 5]
     assert sorted(trial.intermediate_values) == [0, 1, 2, 3, 4, 5]
     assert trial.user_attrs["attempts"] == 2
+
+
+def test_runs_of_another_study_are_not_taken_for_its_own(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The directory is there already when the study begins in another storage."""
+    sweep.spec("trainer.max_epochs=1", trials=1)
+    assert told(capsys) == (0, "")
+    there = sweep.result(0)
+    refused = f"surrolab: output: {sweep.path / 'trials'} holds trials that study study of this"
+    for words in (["storage=sqlite:///other.db"], [f"output={sweep.path}", "study=other"]):
+        status, line = told(capsys, *words)
+        assert (status, line.startswith(refused)) == (2, True), line
+        assert "(0); allowed: another output=DIR or study=NAME" in line
+        refused = refused.replace("study study", "study other")
+    assert not (sweep.directory / "other.db").exists()
+    # Its number alone does not make a run that of a trial.
+    sweep.folder(0).rename(sweep.directory / "kept")
+    points = [{"surrogate.slope": 7.0}]
+    sweep.spec("trainer.max_epochs=1", trials=1, starting_points=points, max_failures=1)
+    other = Sweep(sweep.directory, "sqlite:///other.db")
+    with pytest.MonkeyPatch.context() as late:
+        late.setattr(
+            supervise_module,
+            "_terminable",
+            lambda: _moved(sweep.directory / "kept", sweep.folder(0)),
+        )
+        status, line = told(capsys, "storage=sqlite:///other.db")
+    assert status == 1
+    assert f"output: {sweep.folder(0)} holds a run with surrogate.slope=" in line
+    assert [trial.state.name for trial in other.trials()] == ["FAIL"]
+    assert sweep.result(0) == there
+
+
+@contextlib.contextmanager
+def _moved(there: Path, to: Path) -> Iterator[None]:
+    there.rename(to)
+    yield

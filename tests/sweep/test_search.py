@@ -11,7 +11,7 @@ from surrolab.composition import compose_run
 from surrolab.errors import UserError
 from surrolab.sweep.search import FINITE, PRUNERS, SAMPLERS, make_pruner, make_sampler
 from surrolab.sweep.study import equip, quiet_optuna
-from surrolab.sweep.trial import Follower, _objective_values, report
+from surrolab.sweep.trial import Follower, _for_seed_pruner, _objective_values, report
 
 SPACE = """
 surrogate.slope: {low: 0.5, high: 100, log: true}
@@ -289,3 +289,18 @@ def test_seeds_can_be_what_is_pruned_on():
     assert spec("{pruner: median, seeds: [0, 1, 2]}").pruned_on == "epoch"
     assert spec("{pruner: wilcoxon, seeds: [0, 1]}").pruned_on == "seed"
     assert curves(found, [0.9, 0.8, 0.85, 0.1])[-1] == "PRUNED"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "line"),
+    [
+        ({"val/accuracy": None, "val/loss": 1.0}, "val/accuracy is not finite in this trial"),
+        ({"val/loss": 1.0}, "val/accuracy is not logged by these runs; allowed: val/loss"),
+    ],
+)
+def test_an_objective_without_a_number_says_why(metrics, line):
+    runs = [{"metrics": {"val/accuracy": 0.5}}, {"metrics": metrics}]
+    found = spec("seeds: [0, 1]")
+    with pytest.raises(UserError, match=f"objectives: {line}"):
+        _objective_values(found, {}, runs)
+    assert math.isnan(_for_seed_pruner(found, [run["metrics"] for run in runs]))

@@ -4,10 +4,11 @@ import time
 
 import optuna
 import pytest
+import sqlalchemy as sql
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from specs import QUICK
-from study_bench import log_slope, opened, slope
+from study_bench import log_slope, opened, run_at_once, slope
 
 from surrolab.errors import UserError
 from surrolab.sweep.export import study_facts
@@ -219,3 +220,31 @@ def test_categories_wait_until_nobody_works(bench):
     assert len(bench.run(space=wider | log_slope(1, 200), trials=4)) == 4
     assert {trial.state for trial in bench.trials} == {TrialState.COMPLETE}
     assert found.study == "widths"
+
+
+def test_a_study_that_was_deleted_begins_anew(bench):
+    """SQLite gives its number to the next."""
+    before = bench.run("trials: 3")
+    number = bench.study._study_id
+    optuna.delete_study(study_name="widths", storage=bench.storage)
+    after = bench.run("trials: 2")
+    assert bench.study._study_id == number
+    assert (len(before), len(after)) == (3, 2)
+
+
+def test_a_worker_that_has_lost_its_trial_does_not_fail_it(bench, monkeypatch):
+    """Its crash comes before its heart has noticed."""
+    begun = []
+
+    def robbed(found, trial, values, directory, say):
+        begun.append(trial.number)
+        if len(begun) == 1:
+            with bench.storage.engine.begin() as connection:
+                connection.execute(sql.text("UPDATE surrolab_places SET worker = NULL"))
+            raise RuntimeError("the files are another's")
+        return run_at_once(found, trial, values, directory, say)
+
+    monkeypatch.setattr("surrolab.sweep.trial.run_trial", robbed)
+    (trial,) = bench.run("trials: 1")
+    assert begun == [0, 0]
+    assert trial.state.name == "COMPLETE"

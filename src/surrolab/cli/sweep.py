@@ -69,7 +69,7 @@ def _sweep(spec: Any, directory: Path, command: str) -> int:
     from surrolab.sweep.launchers import Job
     from surrolab.sweep.places import Places
     from surrolab.sweep.storage import open_storage, storage_url, without_password
-    from surrolab.sweep.study import prepare
+    from surrolab.sweep.study import prepare, refuse_foreign_trials
     from surrolab.sweep.supervise import count_workers, devices_of_workers, supervise
     from surrolab.sweep.yaml_text import write_yaml
 
@@ -83,6 +83,7 @@ def _sweep(spec: Any, directory: Path, command: str) -> int:
                 "that can"
             ) from error
         storage = open_storage(url)
+        refuse_foreign_trials(directory, storage, spec.study)
         spec, study = prepare(spec, storage)
     shown = spec.node | {"storage": None if spec.node["storage"] is None else without_password(url)}
     write_text(directory / "spec.yaml", write_yaml(shown))

@@ -34,7 +34,6 @@ class Heart(threading.Thread):
     def __init__(self, places: Places, place: Place, worker: str, parent: int | None) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.lost = False
-        self.orphaned = False
         self.ending = False  # set before the place is given up: it is not lost then
         self._places = places
         self._place = place
@@ -52,7 +51,6 @@ class Heart(threading.Thread):
         told: dict[str, Any] | None = None
         while not self._over.wait(timeout=0.5):
             if self._parent is not None and os.getppid() != self._parent:
-                self.orphaned = True
                 self._insist()
                 return
             news = self._progress is not told and time.monotonic() - last >= NEWS

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -28,7 +29,7 @@ from surrolab.sweep.spec import Spec
 ATTRIBUTE = "surrolab:spec"
 # What may differ between trials that are compared: it does not change what is computed, or only
 # the last digits of it.
-_FREE = ("logger", "name", "threads", "keep_memory", "callbacks.progress", "data.root")
+FREE = ("logger", "name", "threads", "keep_memory", "callbacks.progress", "data.root")
 
 
 @contextlib.contextmanager
@@ -60,9 +61,7 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
         if new:
             try_out(spec)
             with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):
-                optuna.create_study(
-                    storage=storage, study_name=spec.study, directions=directions
-                ).set_user_attr(ATTRIBUTE, node)
+                optuna.create_study(storage=storage, study_name=spec.study, directions=directions)
         study = optuna.load_study(study_name=spec.study, storage=storage)
         places = Places(storage.engine, study._study_id)
         places.create()
@@ -73,11 +72,42 @@ def prepare(spec: Spec, storage: RDBStorage) -> tuple[Spec, optuna.Study]:
                     f"study: {spec.study} in this storage was not made by surrolab; allowed: "
                     "another study=NAME"
                 )
+            places.clear()
             before = node
         spec = _reconciled(spec, before, study, places)
         study.set_user_attr(ATTRIBUTE, _kept(spec))
         # Optuna remembers finished trials as they were before.
         return spec, optuna.load_study(study_name=spec.study, storage=storage)
+
+
+def refuse_foreign_trials(directory: Path, storage: RDBStorage, name: str) -> None:
+    """Refuse a directory whose runs are of another study, or of one that is no longer there.
+
+    Their results would be taken for those of this study's trials, which have the same numbers.
+
+    Args:
+        directory: of the sweep.
+        storage: where the study is, or is to be.
+        name: of the study.
+
+    Raises:
+        UserError: it holds trials that the study has not.
+    """
+    # Looked for first: a trial is in the storage before it has a directory.
+    held = {int(path.name) for path in (directory / "trials").iterdir() if path.name.isdecimal()}
+    if not held:
+        return
+    known: set[int] = set()
+    with quiet_optuna(), contextlib.suppress(KeyError):
+        study = optuna.load_study(study_name=name, storage=storage)
+        known = {trial.number for trial in study.get_trials(deepcopy=False)}
+    foreign = sorted(held - known)
+    if foreign:
+        raise UserError(
+            f"output: {directory / 'trials'} holds trials that study {name} of this storage has "
+            f"not ({foreign[0]}{', ...' if len(foreign) > 1 else ''}); allowed: another "
+            "output=DIR or study=NAME, or remove them"
+        )
 
 
 def attach(storage: RDBStorage, name: str) -> tuple[Spec, optuna.Study]:
@@ -185,9 +215,9 @@ def _refuse_changes(spec: Spec, old: Spec) -> None:
                     f"{what}: the trials of study {spec.study} have reported {theirs}; allowed: "
                     "the same, pruner=none, or another study=NAME"
                 )
-    for name, value in _flat(spec.base.config).items():
-        was = _flat(old.base.config).get(name)
-        if value != was and not name.startswith(_FREE) and name not in spec.node["space"]:
+    for name, value in flat(spec.base.config).items():
+        was = flat(old.base.config).get(name)
+        if value != was and not name.startswith(FREE) and name not in spec.node["space"]:
             raise UserError(
                 f"{name}: {value} now and {was} for the trials of study {spec.study}, which would "
                 "not compare; allowed: the same, or another study=NAME"
@@ -249,11 +279,12 @@ def _rewrite(study: optuna.Study, changed: Mapping[str, BaseDistribution]) -> No
             )
 
 
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A configuration with dotted keys; surrogates of layers are one value."""
+    found: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, Mapping) and key != "layer_surrogates":
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            found[f"{prefix}{key}"] = value
+    return found

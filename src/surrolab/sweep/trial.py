@@ -21,6 +21,7 @@ from surrolab.sweep.commands import command
 from surrolab.sweep.parameter import Values
 from surrolab.sweep.patience import persistently
 from surrolab.sweep.spec import Spec, config_value, trial_words
+from surrolab.sweep.study import FREE, flat
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +199,8 @@ def _run(
     there = path.is_dir() and (path / "config.yaml").is_file()
     directory = RunDirectory(path.absolute()) if there else RunDirectory.claim(path, True)
     before = directory.read_result()
+    if before or directory.last.exists():
+        _refuse_another(directory, config)
     if before.get("status") not in ("completed", "pruned"):
         directory.write_config(config, words, composed.choices)
         write_text(path / "command.txt", command(words) + "\n")
@@ -209,6 +212,22 @@ def _run(
         before = directory.read_result()
     silent = silence(before["metrics"])
     return before, None if not silent else f"silent: {', '.join(silent)}"
+
+
+def _refuse_another(directory: RunDirectory, config: dict[str, Any]) -> None:
+    """Refuse to go on with, or to count, what was computed from another configuration.
+
+    Raises:
+        UserError: names the first key that differs.
+    """
+    was, wanted = flat(directory.read_config()), flat(config)
+    for name in wanted:
+        # A key that only one has may be of another release.
+        if name in was and was[name] != wanted[name] and not name.startswith(FREE):
+            raise UserError(
+                f"output: {directory.path} holds a run with {name}={was[name]}, which is not that "
+                f"of this trial ({wanted[name]}); allowed: another output=DIR, or remove it"
+            )
 
 
 def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower) -> None:
@@ -274,11 +293,17 @@ def _objective_values(spec: Spec, values: Values, runs: list[dict[str, Any]]) ->
     found = []
     for name in spec.objectives:
         if "/" in name:
-            per_seed = [run["metrics"].get(name) for run in runs]
-            if None in per_seed:
+            missing = [run for run in runs if name not in run["metrics"]]
+            if missing:
                 raise UserError(
                     f"objectives: {name} is not logged by these runs; allowed: "
-                    f"{', '.join(sorted(runs[0]['metrics']))}"
+                    f"{', '.join(sorted(missing[0]['metrics']))}"
+                )
+            per_seed = [run["metrics"][name] for run in runs]
+            if None in per_seed:  # as JSON has what is not finite
+                raise UserError(
+                    f"objectives: {name} is not finite in this trial; allowed: a metric that is "
+                    "a number in every run, such as val/accuracy"
                 )
             found.append(sum(per_seed) / len(per_seed))
         else:
@@ -295,7 +320,8 @@ def _objective_values(spec: Spec, values: Values, runs: list[dict[str, Any]]) ->
 
 def _for_seed_pruner(spec: Spec, metrics: list[Metrics]) -> float:
     """Wilcoxon's test takes each seed by itself; the others the mean so far."""
-    values = [seed.get(spec.watched[0], math.nan) for seed in metrics]
+    found = [seed.get(spec.watched[0]) for seed in metrics]
+    values = [math.nan if value is None else value for value in found]  # JSON has no nan
     return values[-1] if spec.node["pruner"]["name"] == "wilcoxon" else sum(values) / len(values)
 
 

@@ -129,12 +129,11 @@ class Worker:
             if no_room(error):
                 raise
             log.exception("trial %d failed", number)
+            self._check_held(place, name, heart)
             heart.ending = True
             self._fail(place, name, trial, one_line(error))
             return
-        if not persistently(lambda: self.places.beat(place, name, None)):
-            heart.lost = True
-            raise KeyboardInterrupt
+        self._check_held(place, name, heart)
         facts = {key: value for key, value in asdict(outcome).items() if key in ("runs", "reason")}
         state = TrialState.COMPLETE if outcome.state == "complete" else TrialState.PRUNED
         persistently(
@@ -145,6 +144,16 @@ class Worker:
         heart.ending = True
         persistently(lambda: self.places.done(place, name))
         log.info("trial %d: %s %s", number, outcome.state, outcome.values or "")
+
+    def _check_held(self, place: Place, name: str, heart: Heart) -> None:
+        """Leave the trial to the worker that has taken it over, if one has.
+
+        Raises:
+            KeyboardInterrupt: one has.
+        """
+        if not persistently(lambda: self.places.beat(place, name, None)):
+            heart.lost = True
+            raise KeyboardInterrupt
 
     def _trial(self, place: Place, name: str) -> Trial | TrialState:
         """The trial of a place, made if there is none yet; its state if it is finished."""
@@ -224,12 +233,13 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("study")
     parser.add_argument("directory", type=Path)
+    parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--deadline", type=float)
     given = parser.parse_args()
     # Not on the command line, which every user of the machine can read: it may hold a password.
     url = os.environ.pop("SURROLAB_STORAGE")
     try:
-        return work(url, given.study, given.directory, given.deadline, os.getppid())
+        return work(url, given.study, given.directory, given.deadline, given.parent)
     except UserError as error:
         print(f"surrolab: {one_line(error)}", file=sys.stderr)
         return 2
