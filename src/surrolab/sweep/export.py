@@ -165,7 +165,10 @@ def _table(spec: Spec, facts: dict[str, Any]) -> str:
         }
         metrics += [name for name in means if name not in metrics and name not in columns]
         row = means | trial["parameters"]
-        row |= dict(zip(spec.objectives, trial["values"] or [], strict=False))
+        # A pruned trial has a metric of this name, but not the objective's value.
+        row |= dict.fromkeys(spec.objectives) | dict(
+            zip(spec.objectives, trial["values"] or [], strict=False)
+        )
         row |= {name: trial[name] for name in ("state", "reason", "attempts", "error")}
         row |= {"trial": trial["number"], "duration_s": trial["duration_s"]}
         rows.append(row | {"directory": f"trials/{trial['number']}"})
