@@ -51,9 +51,7 @@ def test_distributed_trials_share_the_gpus_out(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("words", [["trainer.accelerator=cpu"], ["trainer=ddp_cpu"]])
-def test_trials_on_the_cpu_take_no_gpus(
-    monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
+def test_trials_on_the_cpu_take_no_gpus(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     assert devices_of_workers(make_spec({**SPEC, "base": words})) == []
 

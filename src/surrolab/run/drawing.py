@@ -13,6 +13,7 @@ from surrolab.run.construct import build
 from surrolab.run.directory import RunDirectory
 from surrolab.schema import options
 from surrolab.surrogates import Surrogate
+from surrolab.tracking import guarded
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ def leave_picture(network: Network, directory: RunDirectory, loggers: Sequence[L
             if isinstance(logger, WandbLogger):
                 import wandb
 
-                logger.experiment.log({"surrogate": wandb.Image(str(directory.surrogate))})
+                with guarded("sending the surrogate's picture"):
+                    logger.experiment.log({"surrogate": wandb.Image(str(directory.surrogate))})
     except Exception as error:
         log.warning("%s: not drawn (%s)", directory.surrogate.name, one_line(error))
         log.debug("the surrogate's picture failed", exc_info=True)

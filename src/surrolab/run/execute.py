@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-import sys
 import time
 import uuid
 from typing import Any
@@ -27,7 +26,7 @@ from surrolab.run.processes import interruptible, memory_limits, ranks_join, thr
 from surrolab.run.provenance import provenance
 from surrolab.run.reporting import log_to, quiet_lightning, say_engines, summarize
 from surrolab.seeding import seed_all
-from surrolab.tracking import MetricsFile, last_metrics
+from surrolab.tracking import MetricsFile, end_tracking, last_metrics
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +151,7 @@ def _fit_and_test(
     finally:
         files.save()
         tags = watch.tags(state, outcome) if watch is not None else []
-        _finish_wandb(0 if outcome else 1, tags)
+        end_tracking(trainer.loggers, 0 if outcome else 1, tags)
 
 
 def _fit(
@@ -246,12 +245,3 @@ def _remember(directory: RunDirectory, facts: dict[str, Any], main: bool) -> str
     if main:
         write_json(directory.provenance, facts | {"run_id": run_id, "earlier": earlier})
     return run_id
-
-
-def _finish_wandb(exit_code: int, tags: list[str]) -> None:
-    """Runs of one process are runs of their own."""
-    wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
-        if tags:
-            wandb.run.tags = (*(wandb.run.tags or ()), *tags)
-        wandb.finish(exit_code=exit_code)

@@ -8,7 +8,9 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
-from surrolab.errors import UserError, one_line
+from surrolab.tracking.guard import fresh_guard
+from surrolab.tracking.guarded_logger import GuardedLogger
+from surrolab.tracking.wandb_run import start_run
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class WandbTracking(Tracking):
     """Weights & Biases through Lightning's logger.
 
     Args:
-        mode: ``offline`` writes to the run directory and needs no account (``wandb sync`` sends
-            it later), ``online`` needs one, ``disabled`` does nothing.
+        mode: ``offline`` writes to the run directory and needs no account (``surrolab sync``
+            sends it later), ``online`` needs one, ``disabled`` does nothing.
         project, entity, group, tags, notes: as W&B has them.
     """
 
@@ -56,29 +58,24 @@ class WandbTracking(Tracking):
     ) -> list[Logger]:
         if self.mode == "disabled":
             return []
-        import wandb
-
         if getattr(rank_zero_only, "rank", 0) != 0:
             return [WandbLogger(name=name, save_dir=run_dir, offline=True, id=run_id)]
-        try:
-            run = wandb.init(
-                name=name,
-                dir=run_dir,
-                mode="offline" if self.mode == "offline" else "online",
-                id=run_id,
-                config=config,
-                project=self.project,
-                entity=self.entity,
-                group=self.group,
-                tags=self.tags,
-                notes=self.notes,
-                resume="allow",
-                # Its own console capture and messages would break up the progress bar.
-                settings=wandb.Settings(console="off", silent=True, x_disable_meta=True),
-            )
-        except wandb.errors.Error as error:
-            raise UserError(
-                f"logger.mode: {self.mode} does not work here ({one_line(error)}); allowed: "
-                "offline, disabled, or online after `wandb login`"
-            ) from error
-        return [WandbLogger(experiment=run, save_dir=run_dir)]
+        guard = fresh_guard(run_dir)
+        run = start_run(
+            self.mode,
+            guard,
+            name=name,
+            dir=run_dir,
+            id=run_id,
+            config=config,
+            project=self.project,
+            entity=self.entity,
+            group=self.group,
+            tags=self.tags,
+            notes=self.notes,
+        )
+        with guard.guarded("defining the metrics"):
+            # What is logged after a resume begins with W&B's step 0 again, offline.
+            run.define_metric("trainer/global_step")
+            run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+        return [GuardedLogger(guard, experiment=run, save_dir=run_dir)]

@@ -1,0 +1,138 @@
+"""Beginning and ending a run of Weights & Biases, whatever its server does meanwhile."""
+
+import logging
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surrolab.errors import UserError, one_line
+from surrolab.tracking.guard import Guard
+from surrolab.tracking.segments import Segment
+
+if TYPE_CHECKING:
+    import wandb
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0
+INIT_S = 60.0
+FINISH_S = 120.0
+ALLOWED = "offline, disabled, or online after `wandb login`"
+_FATAL = "uploading data"  # of wandb's message that it has given up on the server
+
+
+def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
+    """A run of W&B; offline where ``mode`` is online and the server does not answer.
+
+    Nobody is ever asked for a key: a batch job would wait for ever.
+
+    Args:
+        mode: ``offline`` or ``online``.
+        guard: is told when the run is offline against its mode.
+        init: of ``wandb.init``, but ``mode``, ``settings`` and ``resume``.
+
+    Raises:
+        UserError: online without a login, or the server refuses.
+    """
+    import wandb
+
+    quiet(wandb)
+    url = str(wandb.setup().settings.base_url)
+    silence = f"no answer from {url}, so the run is tracked offline"
+    if mode == "online" and not answers(url):
+        guard.tell(silence)
+        mode = "offline"
+    try:
+        if mode == "online" and not wandb.login(prompt=False):
+            raise UserError(
+                f"logger.mode: online needs a login and there is none for {url}; allowed: {ALLOWED}"
+            )
+        run = _init(mode, init)
+    except wandb.errors.Error as error:
+        # Where there is an answer, it is why: a wrong key, or a project that is not the user's.
+        if mode == "offline" or answers(url):
+            raise UserError(
+                f"logger.mode: {mode} does not work here ({one_line(error)}); allowed: {ALLOWED}"
+            ) from error
+        guard.tell(silence)
+        run = _init("offline", init)
+    # Keeps what wandb would print in the middle of ours, and notes when it gives up.
+    wandb.termsetup(run.settings, _Listener(guard))
+    return run
+
+
+def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
+    """End a run within bounded time; a run that is whole on the server is marked as sent."""
+    with guard.guarded("ending the run"):
+        try:
+            run.finish(exit_code=exit_code)
+        except TimeoutError:
+            guard.tell("its server did not take the whole run in time")
+            return
+        segment = Segment(Path(run.settings.sync_file))
+        if not run.offline and not guard.told:
+            segment.mark_sent()
+        elif segment.exit_code is None:
+            guard.tell(f"{segment.path} was not written to its end")
+
+
+def quiet(wandb: Any) -> None:
+    """Keep wandb from printing, and from asking for a key."""
+    wandb.setup(wandb.Settings(silent=True))
+
+
+def answers(url: str, timeout: float = ANSWER_S) -> bool:
+    """Whether a server of W&B answers there in time, if only to refuse."""
+    request = urllib.request.Request(
+        f"{url}/graphql",
+        data=b'{"query": "query Viewer { viewer { id } }", "variables": {}}',
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code < 500
+    except (OSError, ValueError):
+        return False
+
+
+def _init(mode: str, init: dict[str, Any]) -> "wandb.Run":
+    import wandb
+
+    return wandb.init(
+        **init,
+        mode=mode,  # type: ignore[arg-type]
+        resume="allow",
+        # Its own console capture and messages would break up the progress bar.
+        settings=wandb.Settings(
+            console="off",
+            silent=True,
+            x_disable_meta=True,
+            init_timeout=INIT_S,
+            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_S)),
+            finish_timeout_raises=True,
+            # What is in memory when a process is killed is lost: by default, 15 s of metrics.
+            x_transaction_log_flush_interval=1,
+        ),
+    )
+
+
+class _Listener:
+    """Takes what wandb would print."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def info(self, message: str) -> None:
+        log.debug("wandb: %s", message)
+
+    def warning(self, message: str) -> None:
+        log.debug("wandb: %s", message)
+        if _FATAL in message:
+            self._guard.tell("its server does not take the run's data any more")
+
+    error = warning
