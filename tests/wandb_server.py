@@ -1,8 +1,8 @@
 """A server on loopback that speaks as much of W&B's protocol as its client needs, and keeps it all.
 
-Learnt from what the client of W&B 0.31 asks. GraphQL
-for runs, files and artifacts; ``file_stream`` for history, summary and console; PUT for files. It
-can refuse keys, be slow, and die and come back on the same port with what it had.
+Learnt from what the client of W&B 0.31 asks: GraphQL for runs, files and artifacts;
+``file_stream`` for history, summary and console; PUT for files. It can refuse keys, be slow, and
+die and come back on the same port with what it had.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ class WandbServer:
     """A W&B server on a free port of this machine.
 
     ``runs`` and ``artifacts`` are what it got; ``asked`` names what it was asked, in order, and
-    ``unknown`` what it had no answer to. ``delay`` seconds pass before each answer; with ``refuse_keys`` each is a 401; ``broken``
-    is a status that all answers have in place of their own.
+    ``unknown`` what it had no answer to. ``delay`` seconds pass before each answer; with
+    ``refuse_keys`` each is a 401; ``broken`` is a status that all have in place of their own.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from surrolab.tracking.guard import fresh_guard
 from surrolab.tracking.guarded_logger import GuardedLogger
-from surrolab.tracking.wandb_run import start_run
+from surrolab.tracking.wandb_run import define_metrics, start_run
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,5 @@ class WandbTracking(Tracking):
             notes=self.notes,
         )
         with guard.guarded("defining the metrics"):
-            # What is logged after a resume begins with W&B's step 0 again, offline.
-            run.define_metric("trainer/global_step")
-            run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+            define_metrics(run)
         return [GuardedLogger(guard, experiment=run, save_dir=run_dir)]

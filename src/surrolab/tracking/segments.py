@@ -1,21 +1,13 @@
-"""The files that W&B's program writes of a run, one for each time the run was started.
-
-A file is a log of W&B's records in the format of LevelDB's logs
-(https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of seven bytes.
-"""
+"""The files that W&B's program writes of a run, one for each time the run was started."""
 
 import json
-import os
-import struct
-import zlib
 from collections.abc import Iterator
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-HEADER = b":W&B"
-BLOCK = 32768
+from surrolab.tracking.record_log import read_records
+
 STEP = "trainer/global_step"
 
 
@@ -37,26 +29,32 @@ class Segment:
 
     @property
     def sent(self) -> bool:
-        """Whether all of it is on the server."""
-        return self._marker.exists()
+        """Whether all of it is on the server.
 
-    def mark_sent(self) -> None:
-        """Note that all of it is on the server, as ``wandb sync`` notes it."""
-        self._marker.touch()
+        W&B's own mark, ``.synced``, does not say so: ``wandb sync`` 0.31 sets it also where it
+        gave up on the server.
+        """
+        return self._mark("sent").exists()
 
-    @property
-    def _marker(self) -> Path:
-        return self.path.with_suffix(".wandb.synced")
+    def mark(self, sent: bool) -> None:
+        """Note whether all of it is on the server, for W&B's programs too."""
+        for name in ("sent", "synced"):
+            if sent:
+                self._mark(name).touch()
+            else:
+                self._mark(name).unlink(missing_ok=True)
+
+    def _mark(self, name: str) -> Path:
+        return self.path.with_suffix(f".wandb.{name}")
 
     @cached_property
     def _read(self) -> tuple[list[Any], bool]:
-        """Its records, and whether every byte of it could be read."""
         from wandb.proto import wandb_internal_pb2
 
         record_of: Any = wandb_internal_pb2  # its classes are made when it is imported
 
         found, whole = [], True
-        for data in records(self.path):
+        for data in read_records(self.path):
             if data is None:
                 whole = False
             else:
@@ -80,11 +78,9 @@ class Segment:
         return exits[-1] if exits else None
 
     @property
-    def started(self) -> tuple[datetime, str]:
-        """When it began: what segments are sorted by."""
-        stamp = self.folder.name.removeprefix("offline-").split("-")[1]
-        by_name = datetime.strptime(stamp, "%Y%m%d_%H%M%S")
-        return by_name, self.folder.name
+    def started(self) -> str:
+        """When it began, as the folder's name has it: what segments are sorted by."""
+        return self.folder.name.removeprefix("offline-")
 
     @property
     def history(self) -> Iterator[dict[str, Any]]:
@@ -95,54 +91,3 @@ class Segment:
                     item.key or "/".join(item.nested_key): json.loads(item.value_json)
                     for item in record.history.item
                 }
-
-
-def records(path: Path) -> Iterator[bytes | None]:
-    """The records of such a file in order; None for each stretch of it that cannot be read."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        data = b""
-    if not data.startswith(HEADER):
-        yield None
-        return
-    at, parts = 7, list[bytes]()
-    while at < len(data):
-        rest = BLOCK - at % BLOCK
-        if rest < 7:  # a header does not cross the end of a block
-            at += rest
-            continue
-        piece, kind = _piece(data, at)
-        if piece is None:
-            yield None
-            at, parts = at + rest, []  # the next block begins with a header again
-            continue
-        at += 7 + len(piece)
-        parts.append(piece)
-        if kind in (1, 4):  # full, last
-            yield b"".join(parts)
-            parts = []
-    if parts:
-        yield None
-
-
-def _piece(data: bytes, at: int) -> tuple[bytes | None, int]:
-    if at + 7 > len(data):
-        return None, 0
-    checksum, size, kind = struct.unpack_from("<IHB", data, at)
-    piece = data[at + 7 : at + 7 + size]
-    good = len(piece) == size and zlib.crc32(bytes([kind]) + piece) == checksum
-    return (piece if good else None), kind
-
-
-def find_segments(paths: list[Path]) -> list[Segment]:
-    """All segments at or below the paths."""
-    found: dict[Path, Segment] = {}
-    for top in paths:
-        # Links are not followed: W&B keeps one to the latest segment, and so does outputs/runs.
-        for folder, _, names in os.walk(top.resolve()):
-            for name in names:
-                if name.startswith("run-") and name.endswith(".wandb") and "run-" in folder:
-                    path = Path(folder) / name
-                    found.setdefault(path, Segment(path))
-    return list(found.values())

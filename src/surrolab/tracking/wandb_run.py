@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surrolab.errors import UserError, one_line
 from surrolab.tracking.guard import Guard
-from surrolab.tracking.segments import Segment
+from surrolab.tracking.segments import STEP, Segment
 
 if TYPE_CHECKING:
     import wandb
@@ -63,6 +64,12 @@ def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
     return run
 
 
+def define_metrics(run: "wandb.Run") -> None:
+    """Have metrics drawn against optimizer steps: W&B's own begin anew with a resume, offline."""
+    run.define_metric(STEP)
+    run.define_metric("*", step_metric=STEP, step_sync=True)
+
+
 def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
     """End a run within bounded time; a run that is whole on the server is marked as sent."""
     with guard.guarded("ending the run"):
@@ -70,12 +77,21 @@ def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
             run.finish(exit_code=exit_code)
         except TimeoutError:
             guard.tell("its server did not take the whole run in time")
-            return
-        segment = Segment(Path(run.settings.sync_file))
+        path = Path(run.settings.sync_file)
+        written = _wait_for_end(path)
         if not run.offline and not guard.told:
-            segment.mark_sent()
-        elif segment.exit_code is None:
-            guard.tell(f"{segment.path} was not written to its end")
+            Segment(path).mark(sent=True)
+        elif not written:
+            guard.tell(f"{path} was not written to its end")
+
+
+def _wait_for_end(path: Path) -> bool:
+    """Whether the file ends with the process's exit, which is written after ``finish``."""
+    for _ in range(50):
+        if Segment(path).exit_code is not None:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def quiet(wandb: Any) -> None:
