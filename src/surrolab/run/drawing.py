@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
@@ -40,7 +41,8 @@ def leave_picture(network: Network, directory: RunDirectory, loggers: Sequence[L
                 import wandb
 
                 with guarded("sending the surrogate's picture"):
-                    logger.experiment.log({"surrogate": wandb.Image(str(directory.surrogate))})
+                    picture: Any = wandb.Image(str(directory.surrogate))
+                    logger.log_metrics({"surrogate": picture}, 0)
     except Exception as error:
         log.warning("%s: not drawn (%s)", directory.surrogate.name, one_line(error))
         log.debug("the surrogate's picture failed", exc_info=True)

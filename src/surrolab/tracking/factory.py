@@ -8,8 +8,11 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
+from surrolab.errors import UserError, one_line
 from surrolab.tracking.guard import fresh_guard
 from surrolab.tracking.guarded_logger import GuardedLogger
+from surrolab.tracking.restore import UNTRACKED
+from surrolab.tracking.segments import logged, segments_in
 from surrolab.tracking.wandb_run import define_metrics, start_run
 
 
@@ -61,19 +64,30 @@ class WandbTracking(Tracking):
         if getattr(rank_zero_only, "rank", 0) != 0:
             return [WandbLogger(name=name, save_dir=run_dir, offline=True, id=run_id)]
         guard = fresh_guard(run_dir)
-        run = start_run(
-            self.mode,
-            guard,
-            name=name,
-            dir=run_dir,
-            id=run_id,
-            config=config,
-            project=self.project,
-            entity=self.entity,
-            group=self.group,
-            tags=self.tags,
-            notes=self.notes,
-        )
+        already = logged(segments_in(run_dir, run_id))
+        try:
+            run = start_run(
+                self.mode,
+                guard,
+                name=name,
+                dir=run_dir,
+                id=run_id,
+                config=config,
+                project=self.project,
+                entity=self.entity,
+                group=self.group,
+                tags=self.tags,
+                notes=self.notes,
+            )
+        except UserError:
+            raise
+        except Exception as error:
+            guard.tell(f"it cannot be started here ({type(error).__name__}: {one_line(error)})")
+            (run_dir / UNTRACKED).touch()
+            return []
+        if run_dir.resolve() not in Path(run.settings.sync_file).resolve().parents:
+            guard.tell(f"its folder in {run_dir} cannot be written")
+            (run_dir / UNTRACKED).touch()
         with guard.guarded("defining the metrics"):
             define_metrics(run)
-        return [GuardedLogger(guard, experiment=run, save_dir=run_dir)]
+        return [GuardedLogger(guard, already, experiment=run, save_dir=run_dir)]

@@ -20,6 +20,7 @@ class Guard:
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
         self.told = False
+        self.cut_off = False  # the server has not got everything
 
     def tell(self, what: str) -> None:
         """Say what went wrong, if nothing has been said yet."""

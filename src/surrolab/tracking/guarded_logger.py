@@ -15,17 +15,22 @@ class GuardedLogger(WandbLogger):
 
     Args:
         guard: of the run.
+        already: what an earlier part of the run has logged at each step. A resume computes again
+            what came after the last checkpoint, with the same results.
         options: of :class:`WandbLogger`.
     """
 
-    def __init__(self, guard: Guard, **options: Any) -> None:
-        with guard.guarded("starting"):
-            super().__init__(**options)
+    def __init__(self, guard: Guard, already: dict[int, set[str]], **options: Any) -> None:
+        super().__init__(**options)
         self.guard = guard
+        self._already = already
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        with self.guard.guarded("sending metrics"):
-            super().log_metrics(metrics, step)
+        had = self._already.get(step, ()) if step is not None else ()
+        new = {name: value for name, value in metrics.items() if name not in had}
+        if new:
+            with self.guard.guarded("sending metrics"):
+                super().log_metrics(new, step)
 
     def log_hyperparams(self, params: Any) -> None:
         with self.guard.guarded("sending the configuration"):

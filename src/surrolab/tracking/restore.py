@@ -15,16 +15,18 @@ from surrolab.files import atomic
 from surrolab.tracking.guard import Guard
 from surrolab.tracking.metrics_file import numbers_of
 from surrolab.tracking.record_log import HEADER_SIZE, log_of, read_records
-from surrolab.tracking.segments import STEP, Segment
+from surrolab.tracking.segments import STEP, Segment, logged
 from surrolab.tracking.wandb_run import define_metrics, finish_run, start_run
+
+UNTRACKED = ".untracked"  # marks a run directory in which W&B's program could write nothing
 
 
 def repair(segment: Segment) -> Segment | None:
     """Leave what can be read of a damaged file in its place; None where that is nothing.
 
-    The damaged file is kept beside it.
+    The damaged file is kept beside it. A file whose contents have reached the server stays.
     """
-    if segment.whole:
+    if segment.whole or segment.received:
         return segment
     damaged = segment.path.with_suffix(".wandb.damaged")
     if segment.run is None:
@@ -43,12 +45,17 @@ def repair(segment: Segment) -> Segment | None:
 def restore(run_dir: Path, segments: list[Segment]) -> Segment | None:
     """Write what is lost as a further segment, and return it; None where nothing is.
 
+    The summary that the server keeps is that of the last segment, so a run that was resumed
+    offline loses there what was logged only before: a further segment says it again.
+
     Args:
         run_dir: of the run.
         segments: the run's, repaired.
     """
-    rows = lost(run_dir, segments)
-    if not rows:
+    rows = _rows(run_dir, segments)
+    summary = _summary(run_dir, segments)
+    short = len(segments) > 1 and not summary.keys() <= segments[-1].summary.keys()
+    if not rows and not short:
         return None
     config = _read(run_dir / "config.yaml")
     logger = config["logger"]
@@ -71,26 +78,53 @@ def restore(run_dir: Path, segments: list[Segment]) -> Segment | None:
     define_metrics(run)
     for step, metrics in rows:
         run.log(metrics | {STEP: step})
+    run.summary.update(summary)
     ended_well = _read(run_dir / "result.json").get("status") in ("completed", "pruned")
     finish_run(run, guard, 0 if ended_well else 1)
+    (run_dir / UNTRACKED).unlink(missing_ok=True)
     return Segment(Path(run.settings.sync_file))
+
+
+def _rows(run_dir: Path, segments: list[Segment]) -> list[tuple[int, dict[str, Any]]]:
+    """What to log, by optimizer step."""
+    rows: list[tuple[int, dict[str, Any]]] = []
+    picture = run_dir / "surrogate.png"
+    if picture.is_file() and not any("surrogate" in row for s in segments for row in s.history):
+        import wandb
+
+        rows.append((0, {"surrogate": wandb.Image(str(picture))}))
+    if not any(segment.received for segment in segments):
+        rows += lost(run_dir, segments)
+    return rows
+
+
+def _summary(run_dir: Path, segments: list[Segment]) -> dict[str, Any]:
+    """The last value of everything."""
+    found: dict[str, Any] = {}
+    for step, row in _numbers(run_dir):
+        found |= row | {STEP: step}
+    for segment in segments:
+        found |= segment.summary
+    return found
 
 
 def lost(run_dir: Path, segments: list[Segment]) -> list[tuple[int, dict[str, float]]]:
     """What the run directory has and W&B's files have not, by optimizer step."""
-    have: dict[int, set[str]] = {}
-    for segment in segments:
-        for row in segment.history:
-            if STEP in row:
-                have.setdefault(int(row[STEP]), set()).update(row)
-    rows = numbers_of(run_dir / "metrics.csv")
-    if rows:
-        metrics = _read(run_dir / "result.json").get("metrics", {})
-        rows[-1][1].update({k: v for k, v in metrics.items() if k.startswith("test/")})
+    have = logged(segments)
     missing = [
-        (step, {k: v for k, v in row.items() if k not in have.get(step, ())}) for step, row in rows
+        (step, {k: v for k, v in row.items() if k not in have.get(step, ())})
+        for step, row in _numbers(run_dir)
     ]
     return [(step, row) for step, row in missing if row]
+
+
+def _numbers(run_dir: Path) -> list[tuple[int, dict[str, float]]]:
+    """``metrics.csv``, and the test's metrics at its last step."""
+    rows = numbers_of(run_dir / "metrics.csv")
+    metrics = _read(run_dir / "result.json").get("metrics", {})
+    if rows:
+        rows[-1][1].update({k: v for k, v in metrics.items() if k.startswith("test/")})
+    return rows
 
 
 def tracked_id(run_dir: Path) -> str | None:

@@ -1,7 +1,7 @@
 """The files that W&B's program writes of a run, one for each time the run was started."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,15 @@ class Segment:
         gave up on the server.
         """
         return self._mark("sent").exists()
+
+    @property
+    def received(self) -> bool:
+        """Whether the server has all metrics of a run that was tracked online."""
+        return self._mark("received").exists()
+
+    def mark_received(self) -> None:
+        """Note that it has, though something else went wrong."""
+        self._mark("received").touch()
 
     def mark(self, sent: bool) -> None:
         """Note whether all of it is on the server, for W&B's programs too."""
@@ -87,7 +96,42 @@ class Segment:
         """What was logged, call by call."""
         for record in self._read[0]:
             if record.HasField("history"):
-                yield {
-                    item.key or "/".join(item.nested_key): json.loads(item.value_json)
-                    for item in record.history.item
-                }
+                row: dict[str, Any] = {}
+                for item in record.history.item:
+                    _set(row, [item.key] if item.key else [*item.nested_key], item.value_json)
+                yield row
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The run's summary at its end, without W&B's own part."""
+        found: dict[str, Any] = {}
+        for record in self._read[0]:
+            if record.HasField("summary"):
+                for item in record.summary.update:
+                    _set(found, [item.key] if item.key else [*item.nested_key], item.value_json)
+                for item in record.summary.remove:
+                    found.pop(item.key, None)
+        return {key: value for key, value in found.items() if not key.startswith("_")}
+
+
+def segments_in(folder: Path, run_id: str) -> list[Segment]:
+    """The segments of a run in a directory, in order."""
+    found = [Segment(path) for path in folder.glob(f"wandb/*run-*/run-{run_id}.wandb")]
+    return sorted(found, key=lambda segment: segment.started)
+
+
+def logged(segments: Iterable[Segment]) -> dict[int, set[str]]:
+    """The names of what was logged at each optimizer step."""
+    found: dict[int, set[str]] = {}
+    for segment in segments:
+        for row in segment.history:
+            if STEP in row:
+                found.setdefault(int(row[STEP]), set()).update(row)
+    return found
+
+
+def _set(found: dict[str, Any], keys: list[str], value: str) -> None:
+    for key in keys[:-1]:
+        inner = found.get(key)
+        found = found.setdefault(key, {}) if inner is None or isinstance(inner, dict) else {}
+    found[keys[-1]] = json.loads(value)

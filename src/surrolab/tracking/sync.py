@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surrolab.errors import RunError, UserError, one_line
-from surrolab.tracking.restore import repair, restore, tracked_id
+from surrolab.tracking.restore import UNTRACKED, repair, restore, tracked_id
 from surrolab.tracking.segments import Segment
 from surrolab.tracking.send import send
 from surrolab.tracking.wandb_run import answers, quiet
@@ -55,6 +55,9 @@ class TrackedRun:
 
     def prepare(self) -> None:
         """Make its files good: what is damaged is repaired, what is lost restored."""
+        for segment in self.unsent:
+            if segment.received and not segment.whole:
+                segment.mark(sent=True)
         repaired = [segment if segment.sent else repair(segment) for segment in self.segments]
         self.segments = [segment for segment in repaired if segment is not None]
         if tracked_id(self.directory) == self.id:
@@ -75,8 +78,7 @@ def tracked_runs(paths: Sequence[Path]) -> list[TrackedRun]:
                 if here.parent.name == "wandb" and name.endswith(".wandb"):
                     segment = Segment(here / name)
                     found.setdefault((here.parent.parent, segment.id), []).append(segment)
-            run_id = tracked_id(here) if "provenance.json" in names else None
-            if run_id is not None and "metrics.csv" in names:
+            if UNTRACKED in names and (run_id := tracked_id(here)) is not None:
                 found.setdefault((here, run_id), [])
     runs = [
         TrackedRun(directory, run_id, sorted(segments, key=lambda segment: segment.started))

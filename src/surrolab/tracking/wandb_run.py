@@ -76,11 +76,15 @@ def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
         try:
             run.finish(exit_code=exit_code)
         except TimeoutError:
+            guard.cut_off = True
             guard.tell("its server did not take the whole run in time")
         path = Path(run.settings.sync_file)
         written = _wait_for_end(path)
-        if not run.offline and not guard.told:
-            Segment(path).mark(sent=True)
+        if not run.offline and not guard.cut_off:
+            if guard.told:
+                Segment(path).mark_received()
+            else:
+                Segment(path).mark(sent=True)
         elif not written:
             guard.tell(f"{path} was not written to its end")
 
@@ -119,22 +123,26 @@ def answers(url: str, timeout: float = ANSWER_S) -> bool:
 def _init(mode: str, init: dict[str, Any]) -> "wandb.Run":
     import wandb
 
-    return wandb.init(
-        **init,
-        mode=mode,  # type: ignore[arg-type]
-        resume="allow",
+    settings = wandb.Settings(
         # Its own console capture and messages would break up the progress bar.
-        settings=wandb.Settings(
-            console="off",
-            silent=True,
-            x_disable_meta=True,
-            init_timeout=INIT_S,
-            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_S)),
-            finish_timeout_raises=True,
-            # What is in memory when a process is killed is lost: by default, 15 s of metrics.
-            x_transaction_log_flush_interval=1,
-        ),
+        console="off",
+        silent=True,
+        x_disable_meta=True,
+        init_timeout=INIT_S,
+        finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_S)),
+        finish_timeout_raises=True,
+        # What is in memory when a process is killed is lost: by default, 15 s of metrics.
+        x_transaction_log_flush_interval=1,
     )
+    # Python prints a trace for each message that a logger cannot write, as on a full disk.
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        run = wandb.init(**init, mode=mode, resume="allow", settings=settings)  # type: ignore[arg-type]
+    finally:
+        logging.raiseExceptions = before
+    for handler in logging.getLogger("wandb").handlers:
+        handler.handleError = lambda record: None  # type: ignore[method-assign]
+    return run
 
 
 class _Listener:
@@ -149,6 +157,7 @@ class _Listener:
     def warning(self, message: str) -> None:
         log.debug("wandb: %s", message)
         if _FATAL in message:
+            self._guard.cut_off = True
             self._guard.tell("its server does not take the run's data any more")
 
     error = warning
