@@ -13,7 +13,7 @@ from surrolab.tracking.guard import fresh_guard
 from surrolab.tracking.guarded_logger import GuardedLogger
 from surrolab.tracking.restore import UNTRACKED
 from surrolab.tracking.segments import logged, segments_in
-from surrolab.tracking.wandb_run import define_metrics, start_run
+from surrolab.tracking.session import define_metrics, start_run
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from surrolab.tracking.guard import Guard
 from surrolab.tracking.metrics_file import numbers_of
 from surrolab.tracking.record_log import HEADER_SIZE, log_of, read_records
 from surrolab.tracking.segments import STEP, Segment, logged
-from surrolab.tracking.wandb_run import define_metrics, finish_run, start_run
+from surrolab.tracking.session import define_metrics, finish_run, start_run
 
 UNTRACKED = ".untracked"  # marks a run directory in which W&B's program could write nothing
 
