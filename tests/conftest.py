@@ -41,6 +41,14 @@ class Run:
 
     @property
     def rows(self) -> list[dict[str, str]]:
+        """Of ``metrics.csv``, without times and memory, which are others in each run."""
+        return [
+            {name: v for name, v in row.items() if not name.startswith(("time/", "system/"))}
+            for row in self.all_rows
+        ]
+
+    @property
+    def all_rows(self) -> list[dict[str, str]]:
         import csv
 
         with (self.path / "metrics.csv").open() as file:

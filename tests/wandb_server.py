@@ -87,8 +87,12 @@ class WandbServer:
             self._open.clear()
 
     def die_after(self, what: str, times: int) -> None:
-        """Die in place of answering the request after so many of this kind."""
-        self._die_when = (what, times)
+        """Die in place of answering the request after so many more of this kind."""
+        with self._lock:
+            self._die_when = (what, times + self._count(what))
+
+    def _count(self, what: str) -> int:
+        return sum(name.startswith(what) for name in self.asked)
 
     @property
     def alive(self) -> bool:
@@ -110,7 +114,7 @@ class WandbServer:
             self.asked.append(name)
             if self._die_when is not None:
                 what, times = self._die_when
-                if sum(asked.startswith(what) for asked in self.asked) > times:
+                if self._count(what) > times:
                     self._die_when = None
                     threading.Thread(target=self.die, daemon=True).start()
                     return 0, None

@@ -6,15 +6,17 @@ from typing import Any, NamedTuple, cast
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
-from surrolab.data import Batch
+from surrolab.data import Batch, IndexBatches
 from surrolab.errors import DivergedError
 from surrolab.models import Network, NetworkOutput
 from surrolab.objectives import Objective, ObjectiveOutput
 from surrolab.optimization import OptimizerFactory
 from surrolab.probes import (
     Accuracy,
+    Confusion,
     GradientNorms,
     Mean,
     SpikeStatistics,
@@ -37,10 +39,13 @@ class Evaluation(NamedTuple):
 class StageMetrics(nn.Module):
     """Loss, accuracy (or squared error) and spike statistics over one pass of a stage.
 
-    With ``synops`` also synaptic operations; the network is in evaluation mode then.
+    With ``synops`` also synaptic operations; the network is in evaluation mode then. With
+    ``classes``, of labelled data, also which class is taken for which.
     """
 
-    def __init__(self, network: Network, labelled: bool, synops: bool = False) -> None:
+    def __init__(
+        self, network: Network, labelled: bool, synops: bool = False, classes: int | None = None
+    ) -> None:
         super().__init__()
         self.loss = Mean()
         self.score: Metric = Accuracy() if labelled else Mean()
@@ -49,6 +54,7 @@ class StageMetrics(nn.Module):
             {name: SpikeStatistics(layer.shape) for name, layer in network.hidden_layers()}
         )
         self.synops = SynapticOperations(network) if synops else None
+        self.confusion = None if classes is None or not labelled else Confusion(classes)
 
     def update(self, evaluation: Evaluation, target: Tensor, network: Network) -> None:
         """Take a batch into account; steps beyond a sample's length do not count."""
@@ -61,6 +67,8 @@ class StageMetrics(nn.Module):
             prediction, target = prediction[valid], target[valid]
         if self.score_name == "accuracy":
             self.score.update(prediction, target)
+            if self.confusion is not None:
+                self.confusion.update(prediction, target)
         else:
             self.score.update((prediction - target).square())
         for name, statistics in self._statistics():
@@ -93,8 +101,9 @@ class StageMetrics(nn.Module):
         """Start a new pass."""
         for metric in (self.loss, self.score, *(metric for _, metric in self._statistics())):
             metric.reset()
-        if self.synops is not None:
-            self.synops.reset()
+        for more in (self.synops, self.confusion):
+            if more is not None:
+                more.reset()
 
     def _statistics(self) -> Iterator[tuple[str, SpikeStatistics]]:
         for name, metric in self.spikes.items():
@@ -105,7 +114,8 @@ class Task(pl.LightningModule):
     """Encode, run the network, reduce over time, measure.
 
     ``labelled`` data have classes as their targets and are scored by accuracy, others by squared
-    error. ``synops`` counts the synaptic operations of validation and test.
+    error. ``synops`` counts the synaptic operations of validation and test. ``confusion`` holds
+    which class was taken for which in the last whole pass over them, of labelled data.
 
     All metrics of an epoch, those of training included, are logged at the end of its validation:
     that is when the checkpoint is written, and a resumed run goes on right behind it.
@@ -130,8 +140,9 @@ class Task(pl.LightningModule):
         self.is_sequence = is_sequence
         self.classes = classes
         self.train_metrics = StageMetrics(network, labelled)
-        self.val_metrics = StageMetrics(network, labelled, synops)
-        self.test_metrics = StageMetrics(network, labelled, synops)
+        self.val_metrics = StageMetrics(network, labelled, synops, classes)
+        self.test_metrics = StageMetrics(network, labelled, synops, classes)
+        self.confusion: Tensor | None = None
         self.window = nn.ModuleDict(
             {
                 name: WindowFraction()
@@ -154,11 +165,15 @@ class Task(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         evaluation = self.evaluate(batch)
         self.evaluation = evaluation
+        loss = evaluation.loss
+        if self.trainer.world_size > 1:
+            # DDP takes the mean of the ranks' gradients, and their last batches may be uneven.
+            loss = loss * self._batches().weight(batch_idx)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (self.global_step + 1) % every == 0:
-            loss = self.trainer.strategy.reduce(evaluation.loss.detach(), reduce_op="mean")
-            self._to_loggers({"train/loss_step": loss}, self.global_step + 1)
-        return evaluation.loss
+            mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
+            self._to_loggers({"train/loss_step": mean}, self.global_step + 1)
+        return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         # Only now: a step whose numbers are not finite has ended the run before it counts.
@@ -198,6 +213,7 @@ class Task(pl.LightningModule):
             window = cast(WindowFraction, module)
             metrics[f"gradients/{name}/window_fraction"] = window.compute()
             window.reset()
+        self.confusion = self._confused(self.val_metrics)
         self.val_metrics.reset()
         self._check(metrics["val/loss"], "validation")
         self._publish(metrics)
@@ -205,6 +221,7 @@ class Task(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         metrics = self.test_metrics.compute("test", self.network)
+        self.confusion = self._confused(self.test_metrics)
         self.test_metrics.reset()
         self._check(metrics["test/loss"], "test")
         self._publish(metrics)
@@ -232,6 +249,19 @@ class Task(pl.LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def _batches(self) -> IndexBatches:
+        loader = self.trainer.train_dataloader
+        assert isinstance(loader, DataLoader)
+        assert isinstance(loader.sampler, IndexBatches)
+        return loader.sampler
+
+    @staticmethod
+    def _confused(metrics: StageMetrics) -> Tensor | None:
+        if metrics.confusion is None:
+            return None
+        counts: Tensor = metrics.confusion.compute()
+        return counts
 
     def _check(self, loss: Tensor, stage: str) -> None:
         """Stop all ranks together: the loss is that of all of them."""

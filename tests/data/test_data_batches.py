@@ -40,19 +40,39 @@ def test_evaluation_neither_loses_nor_doubles_a_sample(
 
 
 @pytest.mark.parametrize(("count", "batch_size", "world"), SIZES)
-def test_training_gives_every_rank_the_same_batch_sizes(
+def test_training_gives_every_rank_the_same_batch_sizes_but_for_one_sample(
     count: int, batch_size: int, world: int
 ) -> None:
     ranks = shards(count, batch_size, world, training=True, shuffle=True)
     sizes = [[len(batch) for batch in rank] for rank in ranks]
-    assert all(other == sizes[0] for other in sizes)
-    seen = list(itertools.chain(*map(flat, ranks)))
-    assert set(seen) == set(range(count))
-    # Padded by less than one sample a rank.
-    assert count <= len(seen) < count + world
+    assert all(other[:-1] == sizes[0][:-1] for other in sizes)
     assert all(size == batch_size for size in sizes[0][:-1])
-    if batch_size > 1 and len(seen) > world:
-        assert 2 <= sizes[0][-1] <= batch_size + 1
+    last = [rank[-1] for rank in sizes]
+    assert max(last) - min(last) <= 1
+    seen = list(itertools.chain(*map(flat, ranks)))
+    if count < world:  # each has one
+        assert set(seen) == set(range(count))
+        assert len(seen) == world
+        return
+    assert sorted(seen) == list(range(count))
+    if batch_size > 1 and count >= 2 * world:
+        assert min(last) >= 2
+        assert max(last) <= batch_size + 2
+
+
+@pytest.mark.parametrize(("count", "batch_size", "world"), SIZES)
+def test_means_of_ranks_with_their_weights_are_the_mean_of_all(
+    count: int, batch_size: int, world: int
+) -> None:
+    ranks = shards(count, batch_size, world, training=True, shuffle=True)
+    values = torch.arange(count, dtype=torch.float64) ** 2
+    for step, batches in enumerate(zip(*ranks, strict=True)):
+        weights = [
+            IndexBatches(count, batch_size, training=True, rank=rank, world_size=world).weight(step)
+            for rank in range(world)
+        ]
+        means = [values[batch].mean() * w for batch, w in zip(batches, weights, strict=True)]
+        torch.testing.assert_close(sum(means) / world, values[torch.cat(batches)].mean())
 
 
 def test_a_trailing_sample_joins_the_batch_before() -> None:

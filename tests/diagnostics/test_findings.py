@@ -158,7 +158,9 @@ ALIGNMENT = Alignment({}, {}, *[NO_REFERENCE] * 4, None)
 def reading_of(layers, nonzero, norms=None):
     norm_LT = torch.ones(len(nonzero), 6, dtype=torch.float64) if norms is None else norms
     names = list(nonzero)
-    flow = Flow(names, norm_LT, nonzero, {}, {}, {}, {}, torch.tensor([6, 6]))
+    nothing = torch.empty(0)
+    lengths = torch.tensor([6, 6])
+    flow = Flow(names, norm_LT, nonzero, {}, {}, {}, {}, lengths, nothing, nothing)
     return read(flow, layers, ALIGNMENT, [said for facts in layers for said in of_layer(facts)])
 
 

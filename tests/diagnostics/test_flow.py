@@ -23,6 +23,7 @@ from surrolab.surrogates import Boxcar, Sigmoid
 from surrolab.task import Task, judge
 
 STEPS, SAMPLES, FEATURES, CLASSES = 6, 3, 4, 3
+NOTHING = torch.empty(0)
 ADAM = Adam(0.01, 0.0, "constant", 0.0, 1.0, betas=[0.9, 0.999])
 
 
@@ -187,7 +188,7 @@ def test_shares_count_weights_and_neurons():
 
 def flow_of(norm_LT, lengths=(7, 7)):
     names = [f"hidden{i + 1}" for i in range(len(norm_LT) - 1)] + ["readout"]
-    return Flow(names, norm_LT, {}, {}, {}, {}, {}, torch.tensor(lengths))
+    return Flow(names, norm_LT, {}, {}, {}, {}, {}, torch.tensor(lengths), NOTHING, NOTHING)
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.7])

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import numpy as np
 import pytest
 import torch
 from conftest import Run
@@ -10,7 +11,8 @@ from conftest import Run
 SETTING = ("trainer.max_epochs=2", "model.dropout=0", "optimizer.lr=0.001")
 
 
-def test_two_processes_report_what_one_reports(program):
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(program):
     """Half the batch in each of two processes is the same step as the whole batch in one.
 
     The numbers of samples (1258, 180 and 359) divide by nothing: the shards differ in size.
@@ -31,6 +33,51 @@ def test_two_processes_report_what_one_reports(program):
     accuracy = two.result["metrics"]["test/accuracy"]
     size = two.result["samples"]["test"]
     assert accuracy * size == pytest.approx(round(accuracy * size), abs=1e-3)
+
+
+# Weights stay as they are to the last bit, so that nothing but the statistics can differ.
+STILL = (
+    *("trainer.max_epochs=2", "optimizer.lr=1e-12", "encoding.steps=5", "model.hidden=[20,11]"),
+    *("data.val_fraction=0.1007", "trainer.log_every_n_steps=20", "diagnostics.every_epochs=1"),
+)
+
+
+def test_statistics_of_two_processes_are_those_of_one(program):
+    """1257, 181 and 359 samples: odd, so that the processes' shares and last batches differ."""
+    one = program.run("one", "data.batch_size=64", *STILL)
+    two = program.run("two", "trainer=ddp_cpu", "data.batch_size=32", *STILL)
+    assert (
+        one.result["samples"] == two.result["samples"] == {"train": 1257, "val": 181, "test": 359}
+    )
+    compared = set()
+    for a, b in zip(one.rows, two.rows, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            if a[name]:
+                compared.add(name)
+                exact = name.endswith(("accuracy", "rate", "_fraction", "dense", "epoch"))
+                close = pytest.approx(float(b[name]), rel=1e-12 if exact else 2e-6, abs=1e-12)
+                assert float(a[name]) == close, name
+    assert compared >= {
+        *("train/loss", "train/accuracy", "val/loss", "val/accuracy", "train/loss_step"),
+        *("spikes/hidden1/rate", "spikes/hidden2/silent_fraction", "gradients/hidden1/norm"),
+        *("train/spikes/hidden2/rate", "synops/effective_acs", "gradients/hidden1/window_fraction"),
+        *("membrane/hidden1/std", "gradients/hidden1/membrane_norm", "spikes/hidden1/isi_cv"),
+    }
+    for name, value in one.result["metrics"].items():
+        if name.startswith("test/"):
+            assert value == pytest.approx(two.result["metrics"][name], rel=2e-6), name
+    for when, samples in (("epoch0001", 181), ("epoch0002", 181), ("test", 359)):
+        counts = [
+            np.load(run.path / "records" / f"confusion-{when}.npz")["counts"] for run in (one, two)
+        ]
+        assert np.array_equal(*counts)
+        assert counts[0].sum() == samples
+    memory = [f"system/{which}memory_mib" for which in ("", "rank0/", "rank1/")]
+    for row in two.all_rows:
+        most, *ranks = (float(row[name]) for name in memory)
+        assert most == max(ranks)
+        assert min(ranks) > 10
 
 
 @pytest.mark.slow

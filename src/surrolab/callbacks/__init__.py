@@ -5,9 +5,11 @@ from surrolab.callbacks.diagnostics import Diagnostics, DiagnosticsSettings
 from surrolab.callbacks.factory import StandardCallbacks
 from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
+from surrolab.callbacks.media import Media
 from surrolab.callbacks.progress import EpochLines, ProgressBar
 from surrolab.callbacks.seeds import Seeds
 from surrolab.callbacks.slopes import Slopes
+from surrolab.callbacks.timing import Timing
 from surrolab.callbacks.watching import Watch, Watching
 
 __all__ = [
@@ -18,10 +20,12 @@ __all__ = [
     "EpochLines",
     "FiniteGuard",
     "Health",
+    "Media",
     "ProgressBar",
     "Seeds",
     "Slopes",
     "StandardCallbacks",
+    "Timing",
     "Watch",
     "Watching",
     "load_checkpoint",

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from surrolab.data import Batch, DataModule
-from surrolab.diagnostics import Flow, Problem, gradient_flow, measure, probe_batch
+from surrolab.diagnostics import (
+    Flow,
+    Problem,
+    gradient_flow,
+    measure,
+    probe_batch,
+    shown_activity,
+)
 from surrolab.diagnostics.examination import membrane_distributions, relative_window
 from surrolab.diagnostics.flow import own_randomness
 from surrolab.diagnostics.reading import scalars
@@ -31,7 +38,9 @@ class DiagnosticsSettings:
             end of training.
         samples: of the probe batch, the first of the validation set.
         gradients: where the gradient goes, by time and depth.
-        activity: distribution of the membrane potential, and interspike intervals.
+        activity: distribution of the membrane potential, interspike intervals, and the spikes and
+            membranes of some samples.
+        shown: number of those samples, the first of the probe batch; 0 shows none.
         synops: synaptic operations per sample, over every validation pass and the test.
         alignment: which way the surrogate gradient points, see :mod:`surrolab.diagnostics`.
         alignment_draws: of the escape-noise references, a multiple of 16; 0 leaves them out.
@@ -42,6 +51,7 @@ class DiagnosticsSettings:
     samples: int
     gradients: bool
     activity: bool
+    shown: int
     synops: bool
     alignment: bool
     alignment_draws: int
@@ -60,6 +70,23 @@ class DiagnosticsSettings:
         return self.gradients or self.activity or self.alignment
 
 
+@dataclass(frozen=True)
+class Look:
+    """What has been seen at a look.
+
+    Args:
+        epoch: how many had ended.
+        step: optimizer steps until then.
+        arrays: of the diagnostics' record.
+        activity: of the activity's record; empty where none is kept.
+    """
+
+    epoch: int
+    step: int
+    arrays: dict[str, Any]
+    activity: dict[str, Any]
+
+
 class Diagnostics(pl.Callback):
     """Looks at a fixed probe batch now and then; on the first process only.
 
@@ -73,6 +100,11 @@ class Diagnostics(pl.Callback):
     ``(U - theta) / theta``, what lies beyond the edges in the first and the last bin; ``windows``
     ``[spiking]``, the half width of the surrogate's window in the same unit; ``isi_counts``
     ``[spiking, T - 1]``, how many interspike intervals are 1, 2, ... steps long.
+    ``activity-epoch<NNNN>.npz`` is what :func:`surrolab.diagnostics.shown_activity` says.
+
+    At the looks after an epoch ``confusion-epoch<NNNN>.npz`` holds ``counts`` of the validation
+    over all processes, how often each class (row) was taken for each class (column), and
+    ``confusion-test.npz`` those of the test, where the data have classes.
 
     Args:
         settings: what, and how often.
@@ -85,6 +117,8 @@ class Diagnostics(pl.Callback):
         self._batch: Batch | None = None
         self._seen: tuple[int, Flow] | None = None
         self._ended = self._kept = 0  # epochs that have ended, and the one last written down
+        self.last: Look | None = None
+        self._warned = False
 
     def look(self, trainer: pl.Trainer, task: Task) -> Flow | None:
         """The flow of the gradient now; None where this is not the first process."""
@@ -124,10 +158,20 @@ class Diagnostics(pl.Callback):
             for logger in trainer.loggers:
                 logger.log_metrics(values, trainer.global_step)
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Task)  # by now it has counted, over all processes
+        if self._ended == self._kept:
+            self._keep_confusion(trainer, pl_module, f"epoch{self._ended:04}")
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Task)
         if self._ended != self._kept and self.settings.looks and trainer.is_global_zero:
             self._diagnose(trainer, pl_module, self._ended)
+            self._keep_confusion(trainer, pl_module, f"epoch{self._ended:04}")
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Task)
+        self._keep_confusion(trainer, pl_module, "test")
 
     def _diagnose(self, trainer: pl.Trainer, task: Task, epoch: int) -> dict[str, float]:
         flow = self.look(trainer, task)
@@ -142,13 +186,28 @@ class Diagnostics(pl.Callback):
             values |= self._alignment(trainer, task)
         arrays |= {"metrics": list(values), "values": list(values.values())}
         self._kept = epoch
+        self._keep(f"diagnostics-epoch{epoch:04}", arrays)
+        activity = {}
+        if self.settings.activity and self.settings.shown and flow.hidden:
+            activity = shown_activity(task, flow, self.settings.shown)
+            self._keep(f"activity-epoch{epoch:04}", activity)
+        self.last = Look(epoch, trainer.global_step, arrays, activity)
+        return values
+
+    def _keep_confusion(self, trainer: pl.Trainer, task: Task, when: str) -> None:
+        if trainer.is_global_zero and self.settings.looks and task.confusion is not None:
+            self._keep(f"confusion-{when}", {"counts": task.confusion.numpy()})
+
+    def _keep(self, name: str, arrays: dict[str, Any]) -> None:
+        """Write a record; a disk that is full costs the records and nothing else."""
         try:
             self.records.mkdir(exist_ok=True)
-            with atomic(self.records / f"diagnostics-epoch{epoch:04}.npz", "wb") as file:
-                np.savez(file, **arrays)
+            with atomic(self.records / f"{name}.npz", "wb") as file:
+                np.savez_compressed(file, **arrays)
         except OSError as error:
-            log.warning("the records of epoch %d are not kept: %s", epoch, error.strerror)
-        return values
+            if not self._warned:
+                self._warned = True
+                log.warning("not all records are kept: %s.npz: %s", name, error.strerror)
 
     def _activity(self, task: Task, flow: Flow) -> tuple[dict[str, float], dict[str, Any]]:
         """Scalars, and arrays, of how the hidden layers fire."""

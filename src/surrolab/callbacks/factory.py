@@ -11,9 +11,11 @@ from surrolab.callbacks.checkpoints import Checkpoints
 from surrolab.callbacks.diagnostics import Diagnostics
 from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
+from surrolab.callbacks.media import Media
 from surrolab.callbacks.progress import EpochLines, ProgressBar
 from surrolab.callbacks.seeds import Seeds
 from surrolab.callbacks.slopes import Slopes
+from surrolab.callbacks.timing import Timing
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,11 @@ class StandardCallbacks:
         ``slopes`` moves the surrogates, where they are not constant; ``diagnostics`` looks at the
         gradient, and ``health`` says what is wrong, where that is not switched off.
         """
-        callbacks: list[pl.Callback] = [Seeds(seed), FiniteGuard(), EpochLines()]
+        callbacks: list[pl.Callback] = [Timing(), Seeds(seed), FiniteGuard(), EpochLines()]
         if slopes is not None:
             callbacks.append(slopes)
         if diagnostics is not None:
-            callbacks.append(diagnostics)
+            callbacks += [diagnostics, Media(diagnostics)]
         if self.health:
             callbacks.append(Health() if health is None else health)
         if self.early_stopping_patience is not None:

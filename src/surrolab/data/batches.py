@@ -21,16 +21,15 @@ class IndexBatches(Sampler[Tensor]):
     One step of all processes together is then the same stretch of the order as one step of a
     single process with a ``world_size`` times larger batch.
 
-    In training each process gets equally many samples, in equally many batches of equal sizes;
-    where ``count`` does not divide evenly, the order wraps to its beginning and up to
-    ``world_size - 1`` samples are seen twice in the epoch. A trailing batch of one sample, which
-    batch normalisation cannot take, joins the batch before it, unless ``batch_size`` is 1.
+    No sample is lost or doubled, and no batch dropped. The shares differ by one sample at most, and
+    as long as every process has one they come in equally many batches (the last may be one larger),
+    so that what the processes exchange, gradients and buffers, stays paired. In the last batch of
+    training a mean over samples is then no mean of the processes' means: :meth:`weight` says what
+    each counts.
 
-    In evaluation no sample is lost or doubled. The shares differ by one sample at most, and as
-    long as every process has one they come in equally many batches (the last may be one larger),
-    so that what the processes exchange in each pass, such as DDP's buffers, stays paired.
-
-    No batch is dropped.
+    In training a trailing batch of one sample, which batch normalisation cannot take, joins the
+    batch before it, unless ``batch_size`` is 1; and where there are more processes than samples the
+    order wraps to its beginning, so that each has one.
 
     Args:
         count: number of samples.
@@ -71,14 +70,25 @@ class IndexBatches(Sampler[Tensor]):
 
     def __len__(self) -> int:
         """Return the number of batches of this process in one epoch."""
-        if self.training:
-            share = -(-self.count // self.world_size)
-            lonely = self.batch_size > 1 and share > 1 and share % self.batch_size == 1
-            return -(-share // self.batch_size) - lonely
         smallest = self.count // self.world_size
         if smallest == 0:
-            return int(self.rank < self.count)
-        return -(-smallest // self.batch_size)
+            return int(self.training or self.rank < self.count)
+        size = self.batch_size
+        lonely = self.training and size > 1 and smallest > 1 and smallest % size == 1
+        return -(-smallest // size) - lonely
+
+    def weight(self, step: int) -> float:
+        """What this process's batch counts in the mean over all, 1 where they are of one size."""
+        if self.world_size == 1 or self.count % self.world_size == 0 or step < len(self) - 1:
+            return 1.0
+        if self.count < self.world_size:
+            return 1.0
+        before = step * self.batch_size
+        sizes = [self._share_size(rank) - before for rank in range(self.world_size)]
+        return sizes[self.rank] * self.world_size / sum(sizes)
+
+    def _share_size(self, rank: int) -> int:
+        return len(range(rank, self.count, self.world_size))
 
     def __iter__(self) -> Iterator[Tensor]:
         # A generator: Lightning makes the iterator before it sets the epoch.
@@ -93,6 +103,6 @@ class IndexBatches(Sampler[Tensor]):
         if self.shuffle:
             stream = np.random.SeedSequence(entropy=self.seed, spawn_key=(self.epoch,))
             order = np.random.default_rng(stream).permutation(order)
-        if self.training:
-            order = np.resize(order, -(-self.count // self.world_size) * self.world_size)
+        if self.training and self.count < self.world_size:
+            order = np.resize(order, self.world_size)
         return order[self.rank :: self.world_size].copy()

@@ -5,6 +5,7 @@ from surrolab.diagnostics.alignment import Alignment, measure
 from surrolab.diagnostics.flow import Flow, gradient_flow
 from surrolab.diagnostics.probe import probe_batch
 from surrolab.diagnostics.problem import Problem
+from surrolab.diagnostics.showing import shown_activity
 
 __all__ = [
     "Agreement",
@@ -15,4 +16,5 @@ __all__ = [
     "gradient_flow",
     "measure",
     "probe_batch",
+    "shown_activity",
 ]

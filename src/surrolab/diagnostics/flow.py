@@ -33,6 +33,8 @@ class Flow:
         membrane: ``mem_TBN`` of each layer.
         hidden: ``spk_TBN`` of each hidden layer.
         lengths_B: valid steps of each sample.
+        target: of each sample, as the data have it.
+        prediction: what the network says of each sample, or of each of its steps, ``[T, B, ...]``.
     """
 
     layers: list[str]
@@ -43,6 +45,8 @@ class Flow:
     membrane: dict[str, Tensor]
     hidden: dict[str, Tensor]
     lengths_B: Tensor
+    target: Tensor
+    prediction: Tensor
 
     def growth_per_step(self) -> dict[str, float]:
         """Factor by which the norm of dL/dU changes per step back in time, by layer.
@@ -108,7 +112,9 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
         network = _as_in_training(task.network, len(batch.lengths))
         x_TBF, lengths_B = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
         output = network(x_TBF, record=True)
-        loss = judge(task.objective, output.y, batch.y, lengths_B, output.hidden, task.classes).loss
+        loss, prediction = judge(
+            task.objective, output.y, batch.y, lengths_B, output.hidden, task.classes
+        )
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
         layers = [name for name, _ in network.named_layers()]
@@ -134,6 +140,8 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
             membrane,
             hidden,
             lengths_B,
+            batch.y,
+            prediction,
         )
 
 

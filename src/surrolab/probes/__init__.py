@@ -3,13 +3,14 @@
 from surrolab.probes.gradients import GradientNorms, GradientSizes
 from surrolab.probes.intervals import SpikeIntervals
 from surrolab.probes.membrane import MembraneDistribution
-from surrolab.probes.scores import Accuracy, Mean
+from surrolab.probes.scores import Accuracy, Confusion, Mean
 from surrolab.probes.spikes import SpikeStatistics
 from surrolab.probes.synops import SynapticOperations, static_metrics
 from surrolab.probes.window import WindowFraction
 
 __all__ = [
     "Accuracy",
+    "Confusion",
     "GradientNorms",
     "GradientSizes",
     "Mean",

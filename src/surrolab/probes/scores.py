@@ -49,3 +49,27 @@ class Accuracy(Metric):
 
     def compute(self) -> Tensor:
         return self.right.float() / self.count
+
+
+class Confusion(Metric):
+    """How often each class (row) was taken for each class (column), over batches and ranks.
+
+    ``compute`` gives int64 ``[classes, classes]``, on the CPU.
+    """
+
+    full_state_update = False
+    counts: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        counts = torch.zeros(classes, classes, dtype=torch.int64)
+        self.add_state("counts", counts, dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Take classes into account, of any shape."""
+        pairs = target.flatten() * len(self.counts) + prediction.flatten()
+        # In place: to set a state is slow.
+        self.counts.add_(torch.bincount(pairs, minlength=self.counts.numel()).view_as(self.counts))
+
+    def compute(self) -> Tensor:
+        return self.counts.cpu()

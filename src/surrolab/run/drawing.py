@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
 from surrolab.errors import one_line
@@ -14,16 +13,18 @@ from surrolab.run.construct import build
 from surrolab.run.directory import RunDirectory
 from surrolab.schema import options
 from surrolab.surrogates import Surrogate
-from surrolab.tracking import guarded
+from surrolab.tracking import WandbRun
 
 log = logging.getLogger(__name__)
 
 
-def leave_picture(network: Network, directory: RunDirectory, loggers: Sequence[Logger]) -> None:
+def leave_picture(
+    network: Network, directory: RunDirectory, loggers: Sequence[Logger], step: int = 0
+) -> None:
     """Draw the run's own surrogates among those it could have had: ``surrogate.png``, and in W&B.
 
-    Learned slopes and scales are drawn as they are now. A run does not fail for want of a picture:
-    what goes wrong is a warning.
+    Learned slopes and scales are drawn as they are now, after ``step`` steps. A run does not fail
+    for want of a picture: what goes wrong is a warning.
     """
     try:
         chosen = choices(network)
@@ -37,15 +38,17 @@ def leave_picture(network: Network, directory: RunDirectory, loggers: Sequence[L
         with atomic(directory.surrogate, "wb") as file:
             file.write(draw_choice(chosen, others))
         for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                import wandb
-
-                with guarded("sending the surrogate's picture"):
-                    picture: Any = wandb.Image(str(directory.surrogate))
-                    logger.log_metrics({"surrogate": picture}, 0)
+            if isinstance(logger, WandbRun) and logger.media:
+                logger.log_media(lambda: {"surrogate": _image(directory)}, step)
     except Exception as error:
         log.warning("%s: not drawn (%s)", directory.surrogate.name, one_line(error))
         log.debug("the surrogate's picture failed", exc_info=True)
+
+
+def _image(directory: RunDirectory) -> Any:
+    import wandb
+
+    return wandb.Image(str(directory.surrogate))
 
 
 def choices(network: Network) -> dict[str, Surrogate]:

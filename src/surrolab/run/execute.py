@@ -22,11 +22,12 @@ from surrolab.run.build import (
 from surrolab.run.construct import blame
 from surrolab.run.directory import RunDirectory
 from surrolab.run.drawing import leave_picture
+from surrolab.run.ending import Ending
 from surrolab.run.processes import interruptible, memory_limits, ranks_join, threads
 from surrolab.run.provenance import provenance
 from surrolab.run.reporting import log_to, quiet_lightning, say_engines, summarize
 from surrolab.seeding import seed_all
-from surrolab.tracking import MetricsFile, end_tracking, last_metrics
+from surrolab.tracking import MetricsFile, WandbRun, last_metrics
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +63,12 @@ def execute(
         "run_dir": str(directory.path),
     }
     before = directory.read_result() if resume else {}
+    ending = Ending(directory, config)
     lock = directory.held() if rank == 0 else contextlib.nullcontext()
     with lock, log_to(directory.log, rank), interruptible():
         try:
             watching = Watching(watch) if watch is not None or watched else None
-            result |= _run(config, directory, resume, watch, watching)
+            result |= _run(config, directory, resume, watch, watching, ending)
         except KeyboardInterrupt:
             result["status"] = "interrupted"
             raise
@@ -79,8 +81,11 @@ def execute(
                 result["metrics"] = before.get("metrics", {}) | last_metrics(directory.metrics)
             spent = before.get("duration_s", 0.0) + time.monotonic() - started
             result["duration_s"] = round(spent, 3)
-            if rank == 0:
-                directory.write_result(result)
+            try:
+                if rank == 0:
+                    directory.write_result(result)
+            finally:
+                ending.finish(result)
     if rank == 0:
         summarize(result, directory)
     return 0
@@ -92,11 +97,12 @@ def _run(
     resume: bool,
     watch: Watch | None,
     watching: Watching | None,
+    ending: Ending,
 ) -> dict[str, Any]:
     quiet_lightning()
     keep_freed_memory(config["keep_memory"])
     with threads(config["threads"]), memory_limits():
-        return _fit_and_test(config, directory, resume, watch, watching)
+        return _fit_and_test(config, directory, resume, watch, watching, ending)
 
 
 def _fit_and_test(
@@ -105,6 +111,7 @@ def _fit_and_test(
     resume: bool,
     watch: Watch | None,
     watching: Watching | None,
+    ending: Ending,
 ) -> dict[str, Any]:
     parts = build_parts(config)
     checkpoint = None
@@ -128,9 +135,11 @@ def _fit_and_test(
             run_id,
         ),
     ]
+    ending.runs = [logger for logger in trainer.loggers if isinstance(logger, WandbRun)]
     if trainer.is_global_zero:
         say_engines(facts["layers"])
-        leave_picture(parts.task.network, directory, trainer.loggers)
+        step = checkpoint["global_step"] if checkpoint else 0
+        leave_picture(parts.task.network, directory, trainer.loggers, step)
     words = [*(["resume"] if resume else []), *(["watched"] if watching is not None else [])]
     state, outcome = "failed", {}
     try:
@@ -150,8 +159,7 @@ def _fit_and_test(
         raise
     finally:
         files.save()
-        tags = watch.tags(state, outcome) if watch is not None else []
-        end_tracking(trainer.loggers, 0 if outcome else 1, tags)
+        ending.tags = watch.tags(state, outcome) if watch is not None else []
 
 
 def _fit(

@@ -206,7 +206,10 @@ GROUPS: dict[str, dict[str, Key]] = {
         "entity": optional(text()),
         "group": optional(text()),
         "tags": list_of(text()),
+        "job_type": optional(text()),
         "notes": optional(text()),
+        "media": flag(),
+        "artifacts": list_of(choice("checkpoint", "report")),
     },
     "callbacks": {
         "progress": flag(),
@@ -219,6 +222,7 @@ GROUPS: dict[str, dict[str, Key]] = {
         "samples": integer(at_least=1),
         "gradients": flag(),
         "activity": flag(),
+        "shown": integer(at_least=0),
         "synops": flag(),
         "alignment": flag(),
         "alignment_draws": Key("0, or a multiple of 16 from 32", _draws),

@@ -219,10 +219,11 @@ def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower
 
 
 def _tracked(config: dict[str, Any], study: str, number: int) -> dict[str, Any]:
-    """The same, with the group and tag under which the tracker shows a trial."""
+    """The same, with the group, job type and tag under which the tracker shows a trial."""
     logger = dict(config["logger"])
     if "group" in logger:
         logger["group"] = logger["group"] or study
+        logger["job_type"] = logger["job_type"] or "trial"
         logger["tags"] = [*logger["tags"], f"trial-{number}"]
     return config | {"logger": logger}
 

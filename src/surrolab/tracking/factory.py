@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_only
-from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import Logger
 
 from surrolab.errors import UserError, one_line
-from surrolab.tracking.guard import fresh_guard
-from surrolab.tracking.guarded_logger import GuardedLogger
+from surrolab.tracking.guard import Guard
 from surrolab.tracking.restore import UNTRACKED
 from surrolab.tracking.segments import logged, segments_in
-from surrolab.tracking.session import define_metrics, start_run
+from surrolab.tracking.session import start_run
+from surrolab.tracking.wandb_run import WandbRun
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,8 @@ class Tracking:
             name: what the run is called.
             config: configuration and provenance, for the tracker's own record.
             run_id: the same before and after a resume.
+
+        Further processes of a run have none.
         """
         return []
 
@@ -47,23 +48,28 @@ class WandbTracking(Tracking):
         mode: ``offline`` writes to the run directory and needs no account (``surrolab sync``
             sends it later), ``online`` needs one, ``disabled`` does nothing.
         project, entity, group, tags, notes: as W&B has them.
+        job_type: likewise; ``train`` unless given.
+        media: whether looks leave pictures and histograms there.
+        artifacts: what is kept of a run at its end: ``checkpoint``, the best one, as a model, and
+            ``report``, its result, configuration, metrics and records.
     """
 
     mode: str
     project: str
     entity: str | None
     group: str | None
+    job_type: str | None
     tags: list[str]
     notes: str | None
+    media: bool
+    artifacts: list[str]
 
     def loggers(
         self, run_dir: Path, name: str, config: dict[str, Any], run_id: str
     ) -> list[Logger]:
-        if self.mode == "disabled":
+        if self.mode == "disabled" or getattr(rank_zero_only, "rank", 0) != 0:
             return []
-        if getattr(rank_zero_only, "rank", 0) != 0:
-            return [WandbLogger(name=name, save_dir=run_dir, offline=True, id=run_id)]
-        guard = fresh_guard(run_dir)
+        guard = Guard(run_dir)
         already = logged(segments_in(run_dir, run_id))
         try:
             run = start_run(
@@ -76,6 +82,7 @@ class WandbTracking(Tracking):
                 project=self.project,
                 entity=self.entity,
                 group=self.group,
+                job_type=self.job_type or "train",
                 tags=self.tags,
                 notes=self.notes,
             )
@@ -88,6 +95,4 @@ class WandbTracking(Tracking):
         if run_dir.resolve() not in Path(run.settings.sync_file).resolve().parents:
             guard.tell(f"its folder in {run_dir} cannot be written")
             (run_dir / UNTRACKED).touch()
-        with guard.guarded("defining the metrics"):
-            define_metrics(run)
-        return [GuardedLogger(guard, already, experiment=run, save_dir=run_dir)]
+        return [WandbRun(run, run_dir, self.media, self.artifacts, guard, already)]

@@ -43,23 +43,3 @@ class Guard:
         except Exception as error:
             log.debug("W&B: %s failed", doing, exc_info=True)
             self.tell(f"{doing} failed ({type(error).__name__}: {one_line(error)})")
-
-
-_current = Guard()
-
-
-def fresh_guard(directory: Path | None) -> Guard:
-    """The guard of a run that begins in this process."""
-    global _current
-    _current = Guard(directory)
-    return _current
-
-
-def guard() -> Guard:
-    """The guard of the run of this process."""
-    return _current
-
-
-def guarded(doing: str) -> contextlib.AbstractContextManager[None]:
-    """:meth:`Guard.guarded` of the run of this process."""
-    return _current.guarded(doing)

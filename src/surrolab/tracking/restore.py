@@ -5,6 +5,7 @@ are in ``metrics.csv`` too, so they are not lost.
 """
 
 import contextlib
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from surrolab.tracking.guard import Guard
 from surrolab.tracking.metrics_file import numbers_of
 from surrolab.tracking.record_log import HEADER_SIZE, log_of, read_records
 from surrolab.tracking.segments import STEP, Segment, logged
-from surrolab.tracking.session import define_metrics, finish_run, start_run
+from surrolab.tracking.session import finish_run, start_run
+from surrolab.tracking.wandb_run import BETTER, define_metrics
 
 UNTRACKED = ".untracked"  # marks a run directory in which W&B's program could write nothing
 
@@ -72,6 +74,7 @@ def restore(run_dir: Path, segments: list[Segment]) -> Segment | None:
         project=logger["project"],
         entity=logger["entity"],
         group=logger["group"],
+        job_type=logger["job_type"] or "train",
         tags=logger["tags"],
         notes=logger["notes"],
     )
@@ -99,13 +102,18 @@ def _rows(run_dir: Path, segments: list[Segment]) -> list[tuple[int, dict[str, A
 
 
 def _summary(run_dir: Path, segments: list[Segment]) -> dict[str, Any]:
-    """The last value of everything."""
+    """The last value of everything; the best where that is what the summary keeps."""
     found: dict[str, Any] = {}
-    for step, row in _numbers(run_dir):
-        found |= row | {STEP: step}
     for segment in segments:
         found |= segment.summary
-    return found
+    best: dict[str, dict[str, float]] = {}
+    for step, row in _numbers(run_dir):
+        found |= row | {STEP: step}
+        for name, kind in BETTER.items():
+            if name in row and math.isfinite(row[name]):
+                pick = max if kind == "max" else min
+                best[name] = {kind: pick(best.get(name, {}).get(kind, row[name]), row[name])}
+    return found | best
 
 
 def lost(run_dir: Path, segments: list[Segment]) -> list[tuple[int, dict[str, float]]]:

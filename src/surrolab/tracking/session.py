@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surrolab.errors import UserError, one_line
 from surrolab.tracking.guard import Guard
-from surrolab.tracking.segments import STEP, Segment
+from surrolab.tracking.segments import Segment
 
 if TYPE_CHECKING:
     import wandb
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 ANSWER_S = 10.0
 INIT_S = 60.0
-FINISH_S = 120.0
+FINISH_S = 300.0
 ALLOWED = "offline, disabled, or online after `wandb login`"
 _FATAL = "uploading data"  # of wandb's message that it has given up on the server
 
@@ -64,12 +64,6 @@ def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
     return run
 
 
-def define_metrics(run: "wandb.Run") -> None:
-    """Have metrics drawn against optimizer steps: W&B's own begin anew with a resume, offline."""
-    run.define_metric(STEP)
-    run.define_metric("*", step_metric=STEP, step_sync=True)
-
-
 def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
     """End a run within bounded time; a run that is whole on the server is marked as sent."""
     with guard.guarded("ending the run"):
@@ -100,7 +94,8 @@ def _wait_for_end(path: Path) -> bool:
 
 def quiet(wandb: Any) -> None:
     """Keep wandb from printing, and from asking for a key."""
-    wandb.setup(wandb.Settings(silent=True))
+    settings = wandb.setup(wandb.Settings(silent=True)).settings
+    wandb.termsetup(settings, None)  # which only the first set-up of a process does itself
 
 
 def answers(url: str, timeout: float = ANSWER_S) -> bool:
