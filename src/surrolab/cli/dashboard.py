@@ -1,4 +1,4 @@
-"""``surrolab dashboard [WHERE]``: a study in the browser, through optuna-dashboard."""
+"""``surrolab dashboard [WHERE]``: a study in the browser, through optuna-dashboard; or in W&B."""
 
 import argparse
 import errno
@@ -12,13 +12,14 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from surrolab.cli.arguments import Parser
+from surrolab.cli.arguments import Parser, writing_to
 from surrolab.errors import UserError
 from surrolab.sweep.storage import FILE, open_storage, storage_url
 
 HOST = "127.0.0.1"  # Whoever reaches the page can delete the study.
 PORT = 8080
-SWEEPS = Path("outputs/sweeps")
+OUTPUTS = Path("outputs")
+SWEEPS = OUTPUTS / "sweeps"
 ALLOWED = f"a sweep directory (with {FILE}), or the URL of a study's storage"
 
 
@@ -29,6 +30,8 @@ def run_command(words: list[str]) -> int:
         UserError: no study there, a storage that cannot be opened, or a port that is taken.
     """
     arguments = _arguments(words)
+    if arguments.wandb:
+        return _publish(arguments)
     url = _url(arguments.where)
     storage = open_storage(url, make=False, option="WHERE")
     try:
@@ -48,6 +51,18 @@ def run_command(words: list[str]) -> int:
         pass
     finally:
         storage.engine.dispose()
+    return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    """The team's workspace and report, in W&B or in files."""
+    if arguments.where is not None:
+        raise UserError("WHERE: not with --wandb; allowed: --project and --entity")
+    with writing_to(OUTPUTS):
+        pass  # Known before the work begins.
+    from surrolab.tracking.publish import publish
+
+    print("\n".join(publish(arguments.entity, arguments.project, OUTPUTS)))
     return 0
 
 
@@ -72,6 +87,14 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--no-browser", dest="browser", action="store_false", help="only print the address"
     )
+    parser.add_argument(
+        "--wandb",
+        action="store_true",
+        help="instead: make or update the team's workspace and report in W&B; without a login, "
+        f"write what they would be to {OUTPUTS}",
+    )
+    parser.add_argument("--project", default="surrolab", help="of W&B (%(default)s)")
+    parser.add_argument("--entity", help="of W&B (the login's default)")
     return parser.parse_args(words)
 
 

@@ -7,6 +7,7 @@ are in ``metrics.csv`` too, so they are not lost.
 import contextlib
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ from surrolab.tracking.metrics_file import numbers_of
 from surrolab.tracking.record_log import HEADER_SIZE, log_of, read_records
 from surrolab.tracking.segments import STEP, Segment, logged
 from surrolab.tracking.session import finish_run, start_run
-from surrolab.tracking.wandb_run import BETTER, define_metrics
+from surrolab.tracking.wandb_run import define_metrics, summary_kind
 
+CHOICE: dict[str, Callable[[float, float], float]] = {
+    "max": max,
+    "min": min,
+    "last": lambda _, value: value,
+}
 UNTRACKED = ".untracked"  # marks a run directory in which W&B's program could write nothing
 
 
@@ -106,14 +112,15 @@ def _summary(run_dir: Path, segments: list[Segment]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for segment in segments:
         found |= segment.summary
-    best: dict[str, dict[str, float]] = {}
+    kept: dict[str, dict[str, float]] = {}
     for step, row in _numbers(run_dir):
         found |= row | {STEP: step}
-        for name, kind in BETTER.items():
-            if name in row and math.isfinite(row[name]):
-                pick = max if kind == "max" else min
-                best[name] = {kind: pick(best.get(name, {}).get(kind, row[name]), row[name])}
-    return found | best
+        for name, value in row.items():
+            kind = summary_kind(name)
+            if kind is not None and math.isfinite(value):
+                so_far = kept.get(name, {}).get(kind, value)
+                kept[name] = {kind: CHOICE[kind](so_far, value)}
+    return found | kept
 
 
 def lost(run_dir: Path, segments: list[Segment]) -> list[tuple[int, dict[str, float]]]:

@@ -1,7 +1,9 @@
 """Beginning and ending a run of Weights & Biases, whatever its server does meanwhile."""
 
+import contextlib
 import logging
 import os
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 ANSWER_S = 10.0
 INIT_S = 60.0
 FINISH_S = 300.0
+MARGIN_S = 15.0
 ALLOWED = "offline, disabled, or online after `wandb login`"
 _FATAL = "uploading data"  # of wandb's message that it has given up on the server
 
@@ -67,20 +70,72 @@ def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
 def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
     """End a run within bounded time; a run that is whole on the server is marked as sent."""
     with guard.guarded("ending the run"):
+        path = Path(run.settings.sync_file)
         try:
-            run.finish(exit_code=exit_code)
+            _finish(run, exit_code)
         except TimeoutError:
             guard.cut_off = True
             guard.tell("its server did not take the whole run in time")
-        path = Path(run.settings.sync_file)
         written = _wait_for_end(path)
-        if not run.offline and not guard.cut_off:
+        if not run.offline and not guard.cut_off and not _failures(path.parent):
             if guard.told:
                 Segment(path).mark_received()
             else:
                 Segment(path).mark(sent=True)
+        elif not run.offline:
+            guard.tell("its server has not got all of the run")
         elif not written:
             guard.tell(f"{path} was not written to its end")
+
+
+def _finish(run: "wandb.Run", exit_code: int) -> None:
+    """``run.finish`` for so long as W&B itself should take at most, and then no longer.
+
+    W&B 0.31 does not look at its own limit while it waits for an answer about an artifact.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    errors: list[Exception] = []
+
+    def finish() -> None:
+        try:
+            run.finish(exit_code=exit_code)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=finish, daemon=True)
+    thread.start()
+    thread.join(run.settings.finish_timeout + MARGIN_S)
+    if thread.is_alive():
+        _drop_service()
+        raise TimeoutError
+    if errors:
+        if not isinstance(errors[0], TimeoutError):
+            _drop_service()
+        raise errors[0]
+
+
+def _drop_service() -> None:
+    """End W&B's process, which may hang or be dead; what it wrote can be sent later."""
+    import wandb
+
+    # All of this is W&B's own: no public way ends a process that does not answer.
+    with contextlib.suppress(Exception):
+        wandb.setup().ensure_service()._proc._process.kill()  # type: ignore[union-attr]
+    try:
+        wandb.teardown()
+    except (Exception, SystemExit):
+        log.debug("W&B: its process ended badly", exc_info=True)
+
+
+def _failures(folder: Path) -> bool:
+    """Whether W&B's own log tells of something that did not get to the server."""
+    try:
+        lines = (folder / "logs" / "debug-internal.log").read_text(errors="replace")
+    except OSError:
+        return False
+    return '"level":"ERROR' in lines
 
 
 def _wait_for_end(path: Path) -> bool:

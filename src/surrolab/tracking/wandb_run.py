@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ class WandbRun(WandbLogger):
         self._row: dict[str, Any] = {}
         self._guard = guard
         self._already = already
-        self.attempt(lambda run: define_metrics(run))
+        self.attempt(_record_artifacts)
+        self.attempt(define_metrics)
 
     def attempt(self, do: Callable[["wandb.Run"], object]) -> None:
         """Do something with the run; every call of W&B goes through here."""
@@ -111,6 +113,11 @@ class WandbRun(WandbLogger):
             finish_run(self._run, self._guard, exit_code)
 
 
+def summary_kind(name: str) -> str | None:
+    """What the summary keeps of a metric: ``min``, ``max``, ``last``; None where just its value."""
+    return BETTER.get(name) or ("last" if any(fnmatch(name, p) for p in LAST) else None)
+
+
 def define_metrics(run: "wandb.Run") -> None:
     """What a workspace has to know of the metrics: the axis, the summary, and what is better."""
     run.define_metric(STEP, hidden=True)
@@ -131,6 +138,24 @@ def _define_goal(run: "wandb.Run", name: str, better: str) -> None:
     kind: Any = protocol.MetricRecord  # type: ignore[attr-defined]
     goal = "GOAL_MAXIMIZE" if better == "max" else "GOAL_MINIMIZE"
     run._metric_callback(kind(name=name, goal=kind.MetricGoal.Value(goal)))
+
+
+def _record_artifacts(run: "wandb.Run") -> None:
+    """Have W&B take the artifacts and tables of an online run as it takes those of an offline one.
+
+    Otherwise it asks the server before each, for 10 s and more where that is gone, and keeps what
+    it could not send in no file. As records of the run's file they are sent like the rest.
+    """
+    log_artifact, settings = run._log_artifact, run._settings
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        before, settings.mode = settings.mode, "offline"
+        try:
+            return log_artifact(*args, **kwargs)
+        finally:
+            settings.mode = before
+
+    run._log_artifact = recorded  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
