@@ -133,6 +133,8 @@ class Graph:
         }
         return {"viewer": viewer | {"teams": teams}}
 
+    _GetDefaultEntity = _Viewer
+
     def _ServerFeaturesQuery(self, _: Any) -> Any:
         return {"serverInfo": {"features": []}}
 
@@ -246,3 +248,45 @@ class Graph:
 
     def _XXHashDigestsEnabled(self, _: Any) -> Any:
         return {"entity": {"xxhashDigestsEnabled": False}}
+
+    def _View(self, said: dict[str, Any]) -> Any:
+        name = f"nw-{said['viewName']}-v"
+        found = [view for view in self.views.values() if said["viewName"] in (view["name"], name)]
+        edges = [{"node": view} for view in found]
+        return {"project": {"allViews": {"edges": edges}}}
+
+    def _ProjectViews(self, said: dict[str, Any]) -> Any:
+        kind = said.get("viewType", "runs")
+        found = [view | {"user": None} for view in self.views.values() if view["type"] == kind]
+        edges = [{"node": view, "cursor": "c"} for view in found]
+        page = {"endCursor": "c", "hasNextPage": False}
+        return {"project": {"allViews": {"edges": edges, "pageInfo": page}}}
+
+    def _GetProjects(self, said: dict[str, Any]) -> Any:
+        node: dict[str, Any] = {
+            "id": "p",
+            "name": "surrolab",
+            "entityName": ENTITY,
+            "createdAt": "",
+        }
+        node |= {"isBenchmark": False, "user": None}
+        page = {"endCursor": "c", "hasNextPage": False}
+        return {"models": {"edges": [{"node": node, "cursor": "c"}], "pageInfo": page}}
+
+    def _ProjectInternalId(self, _: Any) -> Any:
+        return {"project": {"id": "p", "internalId": "UHJvamVjdDox"}}
+
+    def _UpsertView2(self, said: dict[str, Any]) -> Any:
+        return self._upserted(said)
+
+    def _upsertView(self, said: dict[str, Any]) -> Any:
+        return self._upserted(said)
+
+    def _upserted(self, said: dict[str, Any]) -> Any:
+        id = said.get("id") or f"Vmlldzo{len(self.views)}"
+        inserted = id not in self.views
+        project = {"id": "p", "name": said["projectName"], "entityName": said["entityName"]}
+        kept = ("type", "name", "displayName", "description", "spec")
+        view = {key: said.get(key) for key in kept} | {"id": id, "project": project}
+        self.views[id] = view | {"updatedAt": None, "createdAt": None}
+        return {"upsertView": {"view": self.views[id], "inserted": inserted}}

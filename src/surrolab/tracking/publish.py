@@ -39,7 +39,9 @@ def publish(entity: str | None, project: str, folder: Path) -> list[str]:
         if not entity:
             raise UserError("--entity: the login has no default; allowed: a user or a team")
         lines = _save(api, entity, project)
-    except wandb.errors.Error as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise UserError(
             f"--wandb: {one_line(error)}; allowed: a key from `wandb login`, and an entity and a "
             "project that it may write to"
@@ -87,7 +89,7 @@ def _write(entity: str | None, project: str, folder: Path) -> list[str]:
     whose = entity or "ENTITY"
     specifications = {
         "workspace": dashboard.specification(dashboard.workspace(whose, project)),
-        "report": dashboard.specification(dashboard.report(whose, project)),
+        "report": dashboard.specification(dashboard.report(whose, project, ask=False)),
     }
     for what, specification in specifications.items():
         write_json(folder / FILES[what], specification)

@@ -31,11 +31,16 @@ def read_records(path: Path) -> Iterator[bytes | None]:
             at += rest
             continue
         piece, kind = _chunk(data, at)
-        if piece is None or (kind in (MIDDLE, LAST)) != bool(parts):
+        if piece is None:
             yield None
             at, parts = at + rest, []  # the next block begins with a header again
             continue
         at += _CHUNK.size + len(piece)
+        if (kind in (MIDDLE, LAST)) != bool(parts):  # a part of a record without the others
+            yield None
+            parts = []
+            if kind in (MIDDLE, LAST):
+                continue
         parts.append(piece)
         if kind in (FULL, LAST):
             yield b"".join(parts)

@@ -31,15 +31,18 @@ def workspace(entity: str, project: str) -> Workspace:
     )
 
 
-def report(entity: str, project: str) -> wr.Report:
-    """The report, not yet saved: the same panels with words between them."""
+def report(entity: str, project: str, ask: bool = True) -> wr.Report:
+    """The report, not yet saved: the same panels with words between them.
+
+    With ``ask`` its runs are those of the project by its number, for which the server is asked.
+    """
     blocks: list[Any] = [wr.TableOfContents()]
     for name, panels in _panels().items():
         blocks += [
             wr.H1(text=name.capitalize()),
             wr.P(text=WORDS[name]),
             wr.PanelGrid(
-                runsets=[_runset(entity, project, name)],
+                runsets=[_runset(entity if ask else "", project, name)],
                 panels=_named(f"report-{name}", panels),
             ),
         ]
