@@ -1,4 +1,4 @@
-"""``surrolab dashboard [WHERE]``: a study in the browser, through optuna-dashboard."""
+"""``surrolab dashboard [WHERE]``: a study in the browser, through optuna-dashboard; or in W&B."""
 
 import argparse
 import json
@@ -6,12 +6,13 @@ import logging
 import sys
 from pathlib import Path
 
-from surrolab.cli.arguments import Parser
+from surrolab.cli.arguments import Parser, writing_to
 from surrolab.cli.serving import HOST, PORT, open_server, port, serve
 from surrolab.errors import UserError
 from surrolab.sweep.storage import FILE, open_storage, storage_url
 
-SWEEPS = Path("outputs/sweeps")
+OUTPUTS = Path("outputs")
+SWEEPS = OUTPUTS / "sweeps"
 ALLOWED = f"a sweep directory (with {FILE}), or the URL of a study's storage"
 
 
@@ -22,6 +23,8 @@ def run_command(words: list[str]) -> int:
         UserError: no study there, a storage that cannot be opened, or a port that is taken.
     """
     arguments = _arguments(words)
+    if arguments.wandb:
+        return _publish(arguments)
     url = _url(arguments.where)
     storage = open_storage(url, make=False, option="WHERE")
     try:
@@ -36,6 +39,18 @@ def run_command(words: list[str]) -> int:
         pass
     finally:
         storage.engine.dispose()
+    return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    """The team's workspace and report, in W&B or in files."""
+    if arguments.where is not None:
+        raise UserError("WHERE: not with --wandb; allowed: --project and --entity")
+    with writing_to(OUTPUTS):
+        pass  # Known before the work begins.
+    from surrolab.tracking.publish import publish
+
+    print("\n".join(publish(arguments.entity, arguments.project, OUTPUTS)))
     return 0
 
 
@@ -60,6 +75,14 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--no-browser", dest="browser", action="store_false", help="only print the address"
     )
+    parser.add_argument(
+        "--wandb",
+        action="store_true",
+        help="instead: make or update the team's workspace and report in W&B; without a login, "
+        f"write what they would be to {OUTPUTS}",
+    )
+    parser.add_argument("--project", default="surrolab", help="of W&B (%(default)s)")
+    parser.add_argument("--entity", help="of W&B (the login's default)")
     return parser.parse_args(words)
 
 

@@ -52,6 +52,12 @@ def _compare(words: list[str]) -> int:
     return run_command(words)
 
 
+def _sync(words: list[str]) -> int:
+    from surrolab.cli.sync import run_command
+
+    return run_command(words)
+
+
 @dataclass(frozen=True)
 class Command:
     """What a command does, in words, and the function that does it: words to exit status.
@@ -71,6 +77,7 @@ COMMANDS: dict[str, Command] = {
     "compare": Command("say what differs between runs, and what came of it", _compare),
     "diagnose": Command("say where a run's gradient goes and which way it points", _diagnose),
     "dashboard": Command("look at a sweep's study in the browser, while it runs too", _dashboard),
+    "sync": Command("send to W&B what was tracked offline or did not get there", _sync),
 }
 
 
