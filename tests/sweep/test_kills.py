@@ -86,7 +86,7 @@ def test_what_was_stopped_goes_on(sweep: Sweep) -> None:
     process = sweep.start(process_group=0)
     sweep.wait_for_epoch(2, process)
     os.killpg(process.pid, signal.SIGINT)
-    ended = sweep.wait(process, 30)
+    ended = sweep.wait(process, 60)
     assert (ended.status, ended.err) == (130, "surrolab: interrupted\n")
     sweep.none_left()
     assert all(row.worker is None for row in sweep.places())
