@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -86,7 +87,7 @@ def test_what_was_stopped_goes_on(sweep: Sweep) -> None:
     process = sweep.start(process_group=0)
     sweep.wait_for_epoch(2, process)
     os.killpg(process.pid, signal.SIGINT)
-    ended = sweep.wait(process, 30)
+    ended = sweep.wait(process, 60)
     assert (ended.status, ended.err) == (130, "surrolab: interrupted\n")
     sweep.none_left()
     assert all(row.worker is None for row in sweep.places())
@@ -162,6 +163,9 @@ def test_sixty_trials_whose_workers_are_killed_every_twenty_seconds(
     assert any(went_on(sweep.parts(n)) for n, tries in enumerate(attempts) if tries > 1)
     study = optuna.load_study(study_name="study", storage=sweep.url)
     states = [trial.state.name for trial in study.trials]
+    backend: Any = study._storage
+    backend._backend.remove_session()
+    backend._backend.engine.dispose()
     assert len(states) == 60
     assert set(states) <= set(FINISHED)
     places = [row.place for row in sweep.places() if row.state == "done"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sql
 from sweeps import Sweep
 
 from surrolab.cli import main
@@ -145,7 +146,11 @@ def test_a_seed_that_is_finished_is_not_run_again(
     def stopped(self: Follower, number: int, metrics: dict[str, float]) -> bool:
         epoch(self, number, metrics)
         if self.index == 1 and number == 1:
-            raise KeyboardInterrupt
+            # In the middle of a query, whose lock would keep everybody from writing.
+            backend: Any = self.trial.storage
+            connection = backend._backend.engine.connect()
+            cursor = connection.execute(sql.text("SELECT name FROM sqlite_master"))
+            raise KeyboardInterrupt(cursor)
         return False
 
     with monkeypatch.context() as broken, contextlib.suppress(KeyboardInterrupt):
@@ -153,6 +158,7 @@ def test_a_seed_that_is_finished_is_not_run_again(
         broken.setattr(supervise_module, "QUICK_DEATHS", 1)
         told(capsys)
     assert sweep.result(0, 5)["status"] == "interrupted"
+    assert [row.worker for row in sweep.places()] == [None]
     log = (sweep.folder(0, 4) / "train.log").read_bytes()
     assert told(capsys) == (0, "")
     assert (sweep.folder(0, 4) / "train.log").read_bytes() == log

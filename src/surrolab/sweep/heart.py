@@ -34,7 +34,6 @@ class Heart(threading.Thread):
     def __init__(self, places: Places, place: Place, worker: str, parent: int | None) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.lost = False
-        self.ending = False  # set before the place is given up: it is not lost then
         self._places = places
         self._place = place
         self._worker = worker
@@ -63,7 +62,7 @@ class Heart(threading.Thread):
                 # The database is away or busy; training goes on meanwhile.
                 log.warning("no heartbeat: %s", one_line(error))
                 continue
-            if not mine and not self.ending:
+            if not mine:
                 self.lost = True
                 self._insist()
                 return

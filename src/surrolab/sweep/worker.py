@@ -5,6 +5,7 @@ Started as ``python -m surrolab.sweep.worker``, or called by a cluster's launche
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -74,17 +75,27 @@ class Worker:
             assert isinstance(place, Place)
             heart = Heart(self.places, place, name, self.parent)
             heart.start()
+            stopped = False
             try:
                 self._one(place, name, heart)
             except KeyboardInterrupt:
-                if heart.lost:
-                    log.warning("another worker has taken the trial over")
-                    continue
-                return STOPPED
+                stopped = True
             finally:
+                if stopped:
+                    self._let_go()
                 heart.stop()
                 if not heart.lost:
                     self._leave(place, name)
+            if heart.lost:
+                log.warning("another worker has taken the trial over")
+            elif stopped:
+                return STOPPED
+
+    def _let_go(self) -> None:
+        """Close what an interrupt left of a transaction: its lock would keep everybody waiting."""
+        gc.collect()
+        storage = getattr(self.study._storage, "_backend", self.study._storage)
+        storage.remove_session()
 
     def _leave(self, place: Place, name: str) -> None:
         """Let others have the place; only where the trial is not finished is it still open."""
@@ -102,8 +113,8 @@ class Worker:
         with quiet_optuna():
             trial = persistently(lambda: self._trial(place, name))
         if isinstance(trial, TrialState):  # its worker died before it could say so here
-            heart.ending = True
             end = self.places.failed if trial == TrialState.FAIL else self.places.done
+            heart.stop()
             persistently(lambda: end(place, name))
             return
         number = trial.number
@@ -112,8 +123,7 @@ class Worker:
                 f"its worker was killed {place.kills} times without finishing an epoch; is the "
                 "memory enough?"
             )
-            heart.ending = True
-            self._fail(place, name, trial, error)
+            self._fail(place, name, heart, trial, error)
             return
         # Only now: what is heavy is not needed where nothing is to be run.
         from surrolab.sweep.trial import run_trial
@@ -130,8 +140,7 @@ class Worker:
                 raise
             log.exception("trial %d failed", number)
             self._check_held(place, name, heart)
-            heart.ending = True
-            self._fail(place, name, trial, one_line(error))
+            self._fail(place, name, heart, trial, one_line(error))
             return
         self._check_held(place, name, heart)
         facts = {key: value for key, value in asdict(outcome).items() if key in ("runs", "reason")}
@@ -141,7 +150,7 @@ class Worker:
                 trial, state, outcome.values, {**facts, "attempts": place.attempts}
             )
         )
-        heart.ending = True
+        heart.stop()  # which would take the place for lost
         persistently(lambda: self.places.done(place, name))
         log.info("trial %d: %s %s", number, outcome.state, outcome.values or "")
 
@@ -191,10 +200,11 @@ class Worker:
                 storage.set_trial_user_attr(trial_id, key, value)
             self.study.tell(trial, values, state)
 
-    def _fail(self, place: Place, name: str, trial: Trial, error: str) -> None:
+    def _fail(self, place: Place, name: str, heart: Heart, trial: Trial, error: str) -> None:
         print(f"surrolab: trial {trial.number} failed: {error}", file=sys.stderr, flush=True)
         facts = {"error": error, "attempts": place.attempts}
         persistently(lambda: self._finish(trial, TrialState.FAIL, None, facts))
+        heart.stop()
         persistently(lambda: self.places.failed(place, name))
 
 
