@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program, Run, environment
+from conftest import CHECKOUT, Program, Run, environment
 from wandb_server import WandbServer, running
 from wandb_server_graphql import Run as Arrived
 
@@ -231,7 +231,7 @@ def test_wandbs_own_process_is_killed(
 ) -> None:
     words = (*SHORT, "hydra.run.dir=run", "logger=wandb", "logger.mode=online")
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parents[2] / "train.py"), *words],
+        [sys.executable, str(CHECKOUT / "train.py"), *words],
         cwd=program.directory,
         env=environment() | server.environment | SOON,
         stdout=subprocess.PIPE,
@@ -251,3 +251,31 @@ def test_wandbs_own_process_is_killed(
     process2 = sync(program.directory, server, "run")
     assert (process2.returncode, process2.stderr) == (0, "")
     complete(server.run, run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_a_run_that_is_killed_and_resumed(program: Program, server: WandbServer, mode: str) -> None:
+    """Killed outright, sent, resumed, sent: each step is there once."""
+    words = (*SHORT[:2], "trainer.max_epochs=40", "hydra.run.dir=run", f"logger.mode={mode}")
+    process = subprocess.Popen(
+        [sys.executable, str(CHECKOUT / "train.py"), *words],
+        cwd=program.directory,
+        env=environment() | server.environment | SOON,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 4/"):
+            break
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert sync(program.directory, server, "run").returncode == 0
+    assert server.run.state == "failed"
+    assert len(server.run.history) >= 3
+    resumed = program("resume=run", **server.environment | SOON)
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert sync(program.directory, server, "run").returncode == 0
+    complete(server.run, Run(resumed, program.directory / "run"))

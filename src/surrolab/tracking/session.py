@@ -68,6 +68,24 @@ def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
     return run
 
 
+def record_artifacts(run: "wandb.Run") -> None:
+    """Have W&B take the artifacts and tables of an online run as it takes those of an offline one.
+
+    Otherwise it asks the server before each, for 10 s and more where that is gone, and keeps what
+    it could not send in no file. As records of the run's file they are sent like the rest.
+    """
+    log_artifact, settings = run._log_artifact, run._settings
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        before, settings.mode = settings.mode, "offline"
+        try:
+            return log_artifact(*args, **kwargs)
+        finally:
+            settings.mode = before
+
+    run._log_artifact = recorded  # type: ignore[method-assign]
+
+
 def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
     """End a run within bounded time; a run that is whole on the server is marked as sent."""
     with guard.guarded("ending the run"):

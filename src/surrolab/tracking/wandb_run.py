@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from surrolab.tracking.guard import Guard
 from surrolab.tracking.segments import STEP
-from surrolab.tracking.session import finish_run
+from surrolab.tracking.session import finish_run, record_artifacts
 
 if TYPE_CHECKING:
     import wandb
@@ -65,7 +65,7 @@ class WandbRun(WandbLogger):
         self._row: dict[str, Any] = {}
         self._guard = guard
         self._already = already
-        self.attempt(_record_artifacts)
+        self.attempt(record_artifacts)
         self.attempt(define_metrics)
 
     def attempt(self, do: Callable[["wandb.Run"], object]) -> None:
@@ -138,24 +138,6 @@ def _define_goal(run: "wandb.Run", name: str, better: str) -> None:
     kind: Any = protocol.MetricRecord  # type: ignore[attr-defined]
     goal = "GOAL_MAXIMIZE" if better == "max" else "GOAL_MINIMIZE"
     run._metric_callback(kind(name=name, goal=kind.MetricGoal.Value(goal)))
-
-
-def _record_artifacts(run: "wandb.Run") -> None:
-    """Have W&B take the artifacts and tables of an online run as it takes those of an offline one.
-
-    Otherwise it asks the server before each, for 10 s and more where that is gone, and keeps what
-    it could not send in no file. As records of the run's file they are sent like the rest.
-    """
-    log_artifact, settings = run._log_artifact, run._settings
-
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        before, settings.mode = settings.mode, "offline"
-        try:
-            return log_artifact(*args, **kwargs)
-        finally:
-            settings.mode = before
-
-    run._log_artifact = recorded  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
