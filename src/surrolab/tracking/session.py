@@ -95,6 +95,9 @@ def finish_run(run: "wandb.Run", guard: Guard, exit_code: int) -> None:
         except TimeoutError:
             guard.cut_off = True
             guard.tell("its server did not take the whole run in time")
+        except ConnectionError as error:
+            guard.cut_off = True
+            guard.tell(one_line(error))
         written = _wait_for_end(path)
         if not run.offline and not guard.cut_off and not _failures(path.parent):
             if guard.told:
@@ -129,10 +132,20 @@ def _finish(run: "wandb.Run", exit_code: int) -> None:
     if thread.is_alive():
         _drop_service()
         raise TimeoutError
+    if not _service_runs():
+        _drop_service()
+        raise ConnectionError("W&B's own process is dead")
     if errors:
-        if not isinstance(errors[0], TimeoutError):
-            _drop_service()
         raise errors[0]
+
+
+def _service_runs() -> bool:
+    import wandb
+
+    try:
+        return wandb.setup().ensure_service()._proc._process.poll() is None  # type: ignore[union-attr]
+    except Exception:
+        return True
 
 
 def _drop_service() -> None:
@@ -149,12 +162,16 @@ def _drop_service() -> None:
 
 
 def _failures(folder: Path) -> bool:
-    """Whether W&B's own log tells of something that did not get to the server."""
+    """Whether W&B's own log tells of something that did not get to the server.
+
+    What could not be written on this machine may have got there all the same.
+    """
     try:
-        lines = (folder / "logs" / "debug-internal.log").read_text(errors="replace")
+        lines = (folder / "logs" / "debug-internal.log").read_text(errors="replace").splitlines()
     except OSError:
         return False
-    return '"level":"ERROR' in lines
+    errors = [line for line in lines if '"level":"ERROR' in line]
+    return any("no space left" not in line and '"msg":"writer:' not in line for line in errors)
 
 
 def _wait_for_end(path: Path) -> bool:
@@ -168,6 +185,8 @@ def _wait_for_end(path: Path) -> bool:
 
 def quiet(wandb: Any) -> None:
     """Keep wandb from printing, and from asking for a key."""
+    # Its process reports to its makers how it fares, and prints where it cannot.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     settings = wandb.setup(wandb.Settings(silent=True)).settings
     wandb.termsetup(settings, None)  # which only the first set-up of a process does itself
 
