@@ -173,6 +173,7 @@ def test_sixty_trials_whose_workers_are_killed_every_twenty_seconds(
     assert not recwarn.list
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_for_a_while(sweep: Sweep, postgres: Postgres) -> None:
     sweep.storage = postgres.database()
     sweep.spec("trainer.max_epochs=60", trials=3, workers=1)

@@ -139,7 +139,7 @@ def test_two_objectives_have_a_front(tmp_path):
 
 
 def test_a_bad_trial_is_pruned_and_tracked(tmp_path):
-    from test_study_run import Written
+    from written import Written
 
     sweep = Sweep(tmp_path)
     base = [word for word in QUICK if not word.startswith(("logger", "trainer"))]

@@ -49,8 +49,9 @@ class Files:
         """Write what has changed; the page now and then, and at the end."""
         try:
             self._look(end)
+            self._said = None
         except Exception as error:
-            if why(error) != self._said:  # once while a server or a disk is away
+            if self._said is None:  # once while a server or a disk is away
                 self._said = why(error)
                 log.warning("the sweep's files were not written: %s", self._said)
             log.debug("files of the sweep", exc_info=True)
