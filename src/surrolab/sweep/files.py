@@ -39,7 +39,7 @@ class Files:
         self._url = url
         self._command = command
         self._finished = -1
-        self._said = ""
+        self._said: str | None = None
         self._before = self._count()
         self._next_page = 0.0
         self._next_files = 0.0
