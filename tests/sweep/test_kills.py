@@ -81,6 +81,7 @@ def test_a_killed_worker_s_trial_goes_on_from_its_checkpoint(sweep: Sweep) -> No
     assert again["metrics"] == sweep.result(best.number)["metrics"]
 
 
+@pytest.mark.slow
 def test_what_was_stopped_goes_on(sweep: Sweep) -> None:
     """By Ctrl-C at a terminal, which goes to the whole group; and when the supervisor is killed."""
     sweep.spec("trainer.max_epochs=60", trials=2, workers=2)

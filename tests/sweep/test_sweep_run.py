@@ -112,6 +112,7 @@ def test_study_json_is_the_study(grid):
     assert (sweep.path / "report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 def test_two_objectives_have_a_front(tmp_path):
     sweep = Sweep(tmp_path)
     sweep.write(

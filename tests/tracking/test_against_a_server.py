@@ -133,6 +133,7 @@ def test_all_of_a_run_arrives(program: Program, server: WandbServer, untracked: 
     assert len(server.asked) == before
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_half_way(program: Program, server: WandbServer, untracked: Run) -> None:
     server.die_after("file_stream", 1)
     began = time.monotonic()

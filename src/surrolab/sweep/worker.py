@@ -162,6 +162,7 @@ class Worker:
         """
         if not persistently(lambda: self.places.beat(place, name, None)):
             heart.lost = True
+            heart.stop()  # it would interrupt for the same reason
             raise KeyboardInterrupt
 
     def _trial(self, place: Place, name: str) -> Trial | TrialState:
