@@ -5,6 +5,10 @@ class UserError(Exception):
     """Something the user can put right: names the option and what is allowed. Exit status 2."""
 
 
+class HeldError(UserError):
+    """Another process runs in the run directory."""
+
+
 class RunError(Exception):
     """A run that cannot go on, such as one whose loss is no longer finite. Exit status 1."""
 

@@ -1,14 +1,41 @@
 """Freed memory stays with the process, so that the next step does not have to map it again."""
 
+import contextlib
 import ctypes
+import gc
 import os
 import sys
+from collections.abc import Iterator
 
 # Parameters of mallopt in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
 _KEPT = {_TRIM_THRESHOLD: 2**31 - 1, _MMAP_MAX: 0}
 _keeps = False
+_loaded = False
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Collect no garbage while libraries are loaded, nor look for any in what they are made of.
+
+    Of some million objects next to none is ever freed, and each full collection looks at them all:
+    together the better part of a second at the start, and a third of a second later on. What is
+    alive at the end of this is left alone from then on. The first time in a process; then nothing.
+    """
+    global _loaded
+    if _loaded:
+        yield
+        return
+    _loaded = True
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def ask_for_huge_pages() -> None:

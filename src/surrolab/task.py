@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -109,7 +110,8 @@ class Task(pl.LightningModule):
         self.train_metrics.reset()
 
     def on_validation_epoch_end(self) -> None:
-        metrics = self.train_metrics.compute("train", self.network)
+        training = self.trainer.state.fn == TrainerFn.FITTING
+        metrics = self.train_metrics.compute("train", self.network) if training else {}
         metrics |= self.val_metrics.compute("val", self.network)
         norms = self.gradient_norms.mean()
         for name in self.network.layers:
@@ -122,7 +124,8 @@ class Task(pl.LightningModule):
             window.reset()
         self.confusion = self._confused(self.val_metrics)
         self.val_metrics.reset()
-        self._check(metrics["val/loss"], "validation")
+        if training:
+            self._check(metrics["val/loss"], "validation")
         self._publish(metrics)
         self._to_loggers({"epoch": self.current_epoch, **metrics}, self.global_step)
 

@@ -64,7 +64,7 @@ def measure_gap(root: Path, trials: int = 12) -> list[str]:
     import optuna
 
     from surrolab.sweep.places import Places
-    from surrolab.sweep.spec import make_spec
+    from surrolab.sweep.reading import make_spec
     from surrolab.sweep.storage import open_storage, storage_url
     from surrolab.sweep.study import prepare
     from surrolab.sweep.worker import Worker

@@ -75,7 +75,7 @@ def test_a_study_is_a_run_of_its_own_that_goes_on(
 ) -> None:
     (sweep / "report.html").write_text("<title>report</title>")
     track_study(STUDY, sweep, LOGGER)
-    assert not caplog.records
+    assert not [one for one in caplog.records if one.name.startswith("surrolab")]
     (first,) = written(sweep)
     run = first.run
     assert (run.run_group, run.job_type, run.display_name) == (
@@ -121,7 +121,7 @@ def test_a_study_is_a_run_of_its_own_that_goes_on(
     longer["trials"][4] = trial(4, "complete", 0.95, **{"surrogate.slope": 7.0})
     longer["best"] = [4]
     track_study(longer, sweep, LOGGER)
-    assert not caplog.records
+    assert not [one for one in caplog.records if one.name.startswith("surrolab")]
     _, second = written(sweep)
     assert (second.run.run_id, second.run.resume) == (run.run_id, True)
     assert second.history[-1] == {"trial": 5, best: 0.95}
@@ -183,6 +183,6 @@ def test_what_goes_wrong_is_one_warning(
     monkeypatch.setenv("NETRC", str(sweep / "netrc"))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     track_study(STUDY, sweep, LOGGER | {"mode": "online"})
-    ours = [record for record in caplog.records if record.name == "surrolab.tracking.study"]
+    ours = [record for record in caplog.records if record.name.startswith("surrolab.tracking.")]
     assert [record.levelno for record in ours] == [logging.WARNING] * 3
     assert all("\n" not in record.getMessage() for record in ours)

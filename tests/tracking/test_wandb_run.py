@@ -17,7 +17,7 @@ from written import Written, written
 
 from surrolab.cli import train
 from surrolab.sweep.trial import _tracked
-from surrolab.tracking import wandb_run
+from surrolab.tracking import Guard, wandb_run
 
 SHORT = (
     "encoding.steps=6",
@@ -283,7 +283,7 @@ def test_whatever_fails_in_wandb_is_one_warning(
     assert set(failed) == set(broken)
     captured = capsys.readouterr()
     assert (captured.out + captured.err).count("No space left on device") == 1
-    assert captured.out.count("not all of the run got to W&B") == 1
+    assert captured.out.count("surrolab sync") == 1
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["status"] == "completed"
 
@@ -311,12 +311,12 @@ def test_one_warning_and_the_traces_for_those_who_look(
             raise RuntimeError("no\nnetwork")
 
     caplog.set_level(logging.DEBUG, "surrolab")
-    run = wandb_run.WandbRun(Broken(), tmp_path, True, [])  # type: ignore[arg-type]
+    run = wandb_run.WandbRun(Broken(), tmp_path, True, [], Guard(), {})  # type: ignore[arg-type]
     for step in range(3):
         run.log_metrics({"val/loss": 1.0}, step)
         run.log_media(lambda: {"a": 1 / 0}, step)
     run.finish(0, ["tag"])
-    ours = [r for r in caplog.records if r.name == "surrolab.tracking.wandb_run"]
+    ours = [r for r in caplog.records if r.name == "surrolab.tracking.guard"]
     (warning,) = [r for r in ours if r.levelno == logging.WARNING]
     assert "RuntimeError: no network" in warning.getMessage()
     assert sum(r.levelno == logging.DEBUG for r in ours) > 3

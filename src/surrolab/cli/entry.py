@@ -40,6 +40,24 @@ def _dashboard(words: list[str]) -> int:
     return run_command(words)
 
 
+def _report(words: list[str]) -> int:
+    from surrolab.cli.report import run_command
+
+    return run_command(words)
+
+
+def _compare(words: list[str]) -> int:
+    from surrolab.cli.compare import run_command
+
+    return run_command(words)
+
+
+def _sync(words: list[str]) -> int:
+    from surrolab.cli.sync import run_command
+
+    return run_command(words)
+
+
 @dataclass(frozen=True)
 class Command:
     """What a command does, in words, and the function that does it: words to exit status.
@@ -55,8 +73,11 @@ COMMANDS: dict[str, Command] = {
     "train": Command("train a network; the same as `python train.py`", _train),
     "sweep": Command("search surrogates, slopes and whatever else a spec varies", _sweep),
     "surrogates": Command("draw or list every surrogate derivative", _surrogates),
+    "report": Command("make one site from runs and sweeps, which needs no network", _report),
+    "compare": Command("say what differs between runs, and what came of it", _compare),
     "diagnose": Command("say where a run's gradient goes and which way it points", _diagnose),
     "dashboard": Command("look at a sweep's study in the browser, while it runs too", _dashboard),
+    "sync": Command("send to W&B what was tracked offline or did not get there", _sync),
 }
 
 

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from surrolab.composition import check_flags, explain
 from surrolab.errors import UserError, one_line
-from surrolab.memory import ask_for_huge_pages
+from surrolab.memory import ask_for_huge_pages, loading
 from surrolab.run.directory import RunDirectory
 from surrolab.schema import CONF, validate
 
@@ -84,7 +84,8 @@ def _job(config: DictConfig) -> int:
     if valid["keep_memory"]:
         ask_for_huge_pages()
     try:
-        from surrolab.run.execute import execute
+        with loading():
+            from surrolab.run.execute import execute
 
         return execute(valid, directory)
     except BaseException as error:

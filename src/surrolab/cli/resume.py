@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from surrolab.errors import UserError, one_line
-from surrolab.memory import ask_for_huge_pages
+from surrolab.memory import ask_for_huge_pages, loading
 from surrolab.run.directory import RunDirectory
 from surrolab.schema import GROUPS, validate
 
@@ -47,7 +47,8 @@ def resume_command(words: list[str]) -> int:
         directory.rewrite_config(config)
     if config["keep_memory"]:
         ask_for_huge_pages()
-    from surrolab.run.execute import execute
+    with loading():
+        from surrolab.run.execute import execute
 
     return execute(config, directory, resume=True)
 

@@ -1,13 +1,14 @@
 """``surrolab sweep SPEC``: an Optuna study whose trials are runs."""
 
+import contextlib
 import shlex
+import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from surrolab.errors import UserError
+from surrolab.errors import RunError, UserError
 from surrolab.files import write_text
 
 HELP = """usage: surrolab sweep SPEC [key=value ...] [any override of train.py]
@@ -46,11 +47,21 @@ def run_command(words: list[str]) -> int:
             raise UserError("SPEC: missing; allowed: a file such as sweeps/slope.yaml")
         return 0
     path, given, output, overrides = _read(words)
-    from surrolab.sweep.spec import read_spec
+    from surrolab.sweep.reading import read_spec
 
     spec = read_spec(path, given, overrides)
     directory = (Path("outputs/sweeps") / spec.study if output is None else Path(output)).absolute()
-    return _sweep(spec, directory, _said(words))
+    from surrolab.sweep.patience import no_room
+    from surrolab.sweep.supervise import no_room_in
+
+    try:
+        return _sweep(spec, directory, _said(words))
+    except (UserError, RunError):
+        raise
+    except Exception as error:
+        if not no_room(error):
+            raise
+        raise RunError(no_room_in(directory)) from error
 
 
 def _sweep(spec: Any, directory: Path, command: str) -> int:
@@ -58,22 +69,24 @@ def _sweep(spec: Any, directory: Path, command: str) -> int:
     from surrolab.sweep.launchers import Job
     from surrolab.sweep.places import Places
     from surrolab.sweep.storage import open_storage, storage_url, without_password
-    from surrolab.sweep.study import prepare
+    from surrolab.sweep.study import prepare, refuse_foreign_trials
     from surrolab.sweep.supervise import count_workers, devices_of_workers, supervise
+    from surrolab.sweep.yaml_text import write_yaml
 
     url = storage_url(spec.node["storage"], directory)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "trials").mkdir(exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"output: {directory} cannot be written ({error.strerror}); allowed: a directory that "
-            "can"
-        ) from error
-    storage = open_storage(url)
-    spec, study = prepare(spec, storage)
+    with _nothing_left(directory, url):
+        try:
+            (directory / "trials").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"output: {directory} cannot be written ({error.strerror}); allowed: a directory "
+                "that can"
+            ) from error
+        storage = open_storage(url)
+        refuse_foreign_trials(directory, storage, spec.study)
+        spec, study = prepare(spec, storage)
     shown = spec.node | {"storage": None if spec.node["storage"] is None else without_password(url)}
-    write_text(directory / "spec.yaml", yaml.safe_dump(shown, sort_keys=False))
+    write_text(directory / "spec.yaml", write_yaml(shown))
     places = Places(storage.engine, study._study_id)
     places.forgive()
     budget = spec.node["time_budget"]
@@ -91,9 +104,36 @@ def _sweep(spec: Any, directory: Path, command: str) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _nothing_left(directory: Path, url: str) -> Iterator[None]:
+    """On an error remove what had to be made before a study could be refused."""
+    from surrolab.sweep.storage import sqlite_file
+
+    trials = directory / "trials"
+    made = [path for path in (trials, *trials.parents) if not path.exists()]
+    database = sqlite_file(url)
+    if database is not None and not database.exists():
+        made.insert(0, database)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError, sqlite3.Error):
+            for path in made:
+                if path.is_dir():
+                    path.rmdir()  # only if nobody else has put something there
+                elif path.exists() and _holds_nothing(path):
+                    path.unlink()
+        raise
+
+
+def _holds_nothing(database: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return bool(connection.execute("SELECT count(*) FROM studies").fetchone() == (0,))
+
+
 def _read(words: list[str]) -> tuple[Path, dict[str, Any], str | None, list[str]]:
     """The spec's file, its keys, the directory, and what is left for ``train.py``."""
-    from surrolab.sweep.spec import WORDS
+    from surrolab.sweep.reading import WORDS
 
     given: dict[str, Any] = {}
     launcher: dict[str, Any] = {}
@@ -107,6 +147,8 @@ def _read(words: list[str]) -> tuple[Path, dict[str, Any], str | None, list[str]
         if not equals:
             files.append(word)
         elif key == "output":
+            if not value:
+                raise UserError("output: nothing is given; allowed: a directory")
             output = value
         elif key.startswith("launcher."):
             launcher[key.removeprefix("launcher.")] = _value(value)
@@ -136,10 +178,15 @@ def _said(words: list[str]) -> str:
 
 
 def _value(text: str) -> Any:
+    """In the grammar of the other words of the line."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        parsed = OverridesParser.create().parse_override(f"x={text}")
+    except HydraException:
         return text
+    return text if parsed.is_sweep_override() else parsed.value()
 
 
 def _help() -> str:

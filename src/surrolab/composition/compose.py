@@ -1,5 +1,6 @@
 """The configuration of one run from a list of overrides, as `train.py` would have it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,9 @@ def compose_run(overrides: Sequence[str], name: str) -> Composed:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = compose("train", [*overrides, f"name={name}"], return_hydra_config=True)
+            composed = compose(
+                "train", [*overrides, override("name", name)], return_hydra_config=True
+            )
         choices = {
             group: option
             for group, option in composed.hydra.runtime.choices.items()
@@ -74,13 +77,18 @@ def _written(value: Any) -> str:
 
 
 def _inside(value: Any) -> str:
-    if isinstance(value, str) and not _is_plain("x", value):
+    if isinstance(value, str) and not (value and _is_plain("x", value)):
         return _quoted(value)
     return _written(value)
 
 
 def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # In Hydra's grammar a backslash is one, but for those before a quote.
+    return "'" + re.sub(r"(\\*)('|\Z)", _escaped, value) + "'"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return 2 * found[1] + ("\\'" if found[2] else "")
 
 
 def _is_plain(key: str, value: str) -> bool:

@@ -1,6 +1,7 @@
 """Pages from the templates beside the code that fills them."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -15,12 +16,22 @@ def render(
     Args:
         template: file name.
         number: the filter of this name, which puts a number for people.
-        room: the package that the template lies in.
+        room: the package that the template, and those it imports, lie in.
         values: what the template asks for.
     """
+    return _environment(room, number).get_template(template).render(**values)
+
+
+@cache
+def _environment(room: str, number: Callable[[Any], str]) -> jinja2.Environment:
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FunctionLoader(
+            lambda name: files(room).joinpath(name).read_text(encoding="utf-8")
+        ),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["number"] = number
-    text = files(room).joinpath(template).read_text(encoding="utf-8")
-    return environment.from_string(text).render(**values)
+    return environment

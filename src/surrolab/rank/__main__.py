@@ -10,10 +10,13 @@ from pathlib import Path
 
 def main() -> int:
     """Run the configuration of the directory named on the command line, as one rank."""
-    from surrolab.errors import RunError, UserError
+    from surrolab.errors import DivergedError, RunError, UserError
+    from surrolab.memory import loading
     from surrolab.run.directory import RunDirectory
-    from surrolab.run.execute import execute
     from surrolab.schema import validate
+
+    with loading():
+        from surrolab.run.execute import execute
 
     directory = RunDirectory.existing(Path(sys.argv[1]))
     try:
@@ -24,6 +27,8 @@ def main() -> int:
             watched="watched" in sys.argv[2:],
             rank=int(os.environ["LOCAL_RANK"]),
         )
+    except DivergedError:
+        return 0  # all meet it in the same step; Lightning kills the first if another fails
     except (UserError, RunError, KeyboardInterrupt):
         return 1  # the first process meets the same and tells it
 

@@ -1,9 +1,17 @@
-"""Pages made of the files that sweeps leave, and of nothing else.
+"""Pages made of the files that runs and sweeps leave, and of nothing else.
 
-Nothing here knows how a run or a sweep is made: ``study.json`` and the ``metrics.csv`` of the runs
+Nothing here knows how a run or a sweep is made: the files of run directories and ``study.json``
 say it all, also on another machine.
 """
 
-from surrolab.report.sweep import write_sweep_report
+from pathlib import Path
+
+
+def write_sweep_report(directory: Path) -> Path:
+    """Write ``report.html`` of the sweep in the directory, see :mod:`surrolab.report.sweep`."""
+    from surrolab.report.sweep import write_sweep_report as write  # Optuna takes its time
+
+    return write(directory)
+
 
 __all__ = ["write_sweep_report"]

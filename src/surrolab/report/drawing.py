@@ -1,7 +1,7 @@
 """What all of the page's plots share: texts, axes, colours, and how they are handed to plotly.
 
 A figure is plotly's JSON as plain dictionaries. Colours that begin with ``@`` are roles, which the
-page turns into those of its light, dark or printed self (``sweep.js``). Plotly takes texts for a
+page turns into those of its light, dark or printed self (``page.js``). Plotly takes texts for a
 kind of HTML, so every text that a user can name goes through :func:`said`.
 """
 
@@ -34,6 +34,7 @@ class Figure:
         height: in pixels.
         min_width: in pixels; the plot scrolls where the page is narrower.
         choices: what the reader can choose from in a list, each with changes of the layout.
+        common: what all traces have, said once.
     """
 
     data: list[dict[str, Any]]
@@ -43,6 +44,7 @@ class Figure:
     height: int = 380
     min_width: int = 0
     choices: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    common: dict[str, Any] = field(default_factory=dict)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -51,6 +53,7 @@ class Figure:
             "data": self.data,
             "layout": {"height": self.height, **self.layout},
             "choices": [changes for _, changes in self.choices],
+            **({"common": self.common} if self.common else {}),
         }
 
 

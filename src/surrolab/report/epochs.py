@@ -47,7 +47,7 @@ def run_directory(directory: Path, name: str | None) -> Path | None:
 
 def _of_trial(directory: Path, study: Study, trial: Trial, metrics: Sequence[str]) -> Epochs:
     paths = [run_directory(directory, run.directory) for run in trial.runs]
-    seeds = [_read(path / "metrics.csv", metrics) for path in paths if path is not None]
+    seeds = [read_ends(path / "metrics.csv", metrics) for path in paths if path is not None]
     seeds = [seed for seed in seeds if seed]
     if not seeds:
         if study.pruning.get("on") == "epoch" and trial.intermediate:
@@ -65,8 +65,13 @@ def _of_trial(directory: Path, study: Study, trial: Trial, metrics: Sequence[str
     return Epochs(curves, sum(len(seed) for seed in seeds))
 
 
-def _read(path: Path, metrics: Sequence[str]) -> list[dict[str, float]]:
-    """The wanted metrics at the end of each epoch; empty for one that was not validated."""
+def read_ends(path: Path, metrics: Sequence[str] | None = None) -> list[dict[str, float]]:
+    """The wanted metrics at the end of each epoch; empty for one that was not validated.
+
+    Args:
+        path: of ``metrics.csv``, of which what is whole is read.
+        metrics: their names; all that are finite where it is None.
+    """
     try:
         # A last line without an end is still being written.
         whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
@@ -79,7 +84,8 @@ def _read(path: Path, metrics: Sequence[str]) -> list[dict[str, float]]:
         # A diverged run's loss is there too, and not finite.
         if epoch is None or not 0 <= epoch < MOST or not row.get("val/loss"):
             continue
-        found = {name: _number(row.get(name)) for name in metrics}
+        wanted = [name for name in row if name] if metrics is None else metrics
+        found = {name: _number(row.get(name)) for name in wanted}
         if MEAN_RATE in found and found[MEAN_RATE] is None:
             found[MEAN_RATE] = _mean([_number(row[name]) for name in row if _is_rate(name)])
         ends[int(epoch)] = {name: value for name, value in found.items() if value is not None}

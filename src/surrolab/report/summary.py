@@ -1,6 +1,6 @@
 """What the head of the page says, and the rows of its table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,8 +69,21 @@ def value(trial: Trial, index: int, objective: Objective) -> str:
     return f"{text} ({seeds} seeds: {number(spread[0])} to {number(spread[1])})"
 
 
-def table(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> Table:
-    """All trials, as far as they are known."""
+def table(
+    directory: Path,
+    study: Study,
+    epochs: Mapping[int, Epochs],
+    page_of: Callable[[Path], str | None] | None = None,
+) -> Table:
+    """All trials, as far as they are known.
+
+    Args:
+        directory: the sweep's.
+        study: in it.
+        epochs: by trial.
+        page_of: from a run's directory to what its trial's row leads to; without it, to the
+            directory itself.
+    """
     heads = ["trial", "state", *(o.name for o in study.objectives), *study.parameters]
     heads += ["epochs", "duration", "why", "run directory"]
     rows = []
@@ -89,7 +102,7 @@ def table(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> Table:
         cells.append(Cell(duration(trial.duration), trial.duration))
         why = "; ".join(word for word in (trial.reason, trial.error) if word)
         cells.append(Cell(why, why or None))
-        cells.append(_place(directory, trial))
+        cells.append(_place(directory, trial, page_of))
         rows.append((trial, cells))
     numeric = [any(isinstance(cells[i].key, float) for _, cells in rows) for i in range(len(heads))]
     return Table(heads, numeric, rows)
@@ -111,13 +124,18 @@ def _number(trial: Trial) -> str:
     return f"{trial.number}{attempts}{' (starting point)' if trial.starting_point else ''}"
 
 
-def _place(directory: Path, trial: Trial) -> Cell:
+def _place(
+    directory: Path, trial: Trial, page_of: Callable[[Path], str | None] | None = None
+) -> Cell:
     names = [run.directory for run in trial.runs if run.directory]
     if not names:
         return Cell(DASH, None)
     name = names[0] if len(names) == 1 else names[0].rpartition("/")[0] or names[0]
-    there = run_directory(directory, name) is not None
-    return Cell(name, name, f"{quote(name)}/" if there else None)
+    if page_of is None:
+        there = run_directory(directory, name) is not None
+        return Cell(name, name, f"{quote(name)}/" if there else None)
+    path = run_directory(directory, names[0])
+    return Cell(name, name, page_of(path) if path else None)
 
 
 def _times(study: Study) -> str:

@@ -1,10 +1,7 @@
 """``report.html`` of a sweep: one file that needs nothing beside it."""
 
-import base64
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.resources import files
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,43 +10,31 @@ from surrolab.files import atomic
 from surrolab.pictures.page import render
 from surrolab.report import learning, outcomes, summary
 from surrolab.report.contours import contours
-from surrolab.report.drawing import DASH, Figure, label, notes, number, script_json
+from surrolab.report.drawing import DASH, label, notes, number, script_json
 from surrolab.report.epochs import Epochs, read_epochs
 from surrolab.report.importance import FEWEST, Importances, importance_figure, importances
 from surrolab.report.parallel import parallel
+from surrolab.report.section import Section, part, plotly, script_hash
 from surrolab.report.slices import slices
 from surrolab.report.slope import against_slope, slope_parameter
 from surrolab.report.study_file import Study, read_study
 
 
 @dataclass(frozen=True)
-class Section:
-    """A heading, one sentence of what to read from it, and plots; or why there are none.
+class Surroundings:
+    """What the page finds beside it in a site.
 
     Args:
-        key: its name in addresses.
-        title: its heading.
-        reads: the sentence.
-        figures: the plots, which share what the reader chooses.
-        nothing: said where there are no plots.
-        legend: the words at the two ends of a row of colours.
-        note: said below.
+        scripts: addresses of the scripts, which the site has once.
+        allowed: what the page's policy says of scripts.
+        back: address of the site's first page.
+        page_of: from a run's directory to the address of its page, if it has one.
     """
 
-    key: str
-    title: str
-    reads: str
-    figures: Sequence[Figure] = ()
-    nothing: str = ""
-    legend: tuple[str, str] | None = None
-    note: str = ""
-    choose: str = "metric"
-    side_by_side: bool = False
-    choices: list[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        names = [name for name, _ in self.figures[0].choices] if self.figures else []
-        object.__setattr__(self, "choices", names if len(names) > 1 else [])
+    scripts: Sequence[str]
+    allowed: str
+    back: str
+    page_of: Callable[[Path], str | None]
 
 
 def write_sweep_report(directory: Path) -> Path:
@@ -58,25 +43,38 @@ def write_sweep_report(directory: Path) -> Path:
     ``study.json`` has to be there and whole (otherwise an ``OSError`` or a ``ValueError``, and an
     earlier page stays); whatever else is missing or half written is left out of the page.
     """
-    study = read_study(directory / "study.json")
-    epochs = read_epochs(directory, study, learning.metrics(study))
-    page = _page(directory, study, epochs)
     path = directory / "report.html"
+    page = sweep_page(directory)
     with atomic(path, "wb") as file:
         file.write(page.encode("utf-8", errors="replace"))
     return path
 
 
-def _page(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> str:
+def sweep_page(directory: Path, site: Surroundings | None = None) -> str:
+    """The page of the sweep in the directory.
+
+    Args:
+        directory: the sweep's.
+        site: what lies beside the page, where it is part of a site.
+
+    Raises:
+        OSError, ValueError: ``study.json`` is not there, or not whole.
+    """
+    study = read_study(directory / "study.json")
+    epochs = read_epochs(directory, study, learning.metrics(study))
     sections = _sections(study, epochs)
     figures = {
         f"{section.key}-{index}": figure.spec
         for section in sections
         for index, figure in enumerate(section.figures)
     }
-    plotly = files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8")
-    room = files("surrolab.report")
-    script = room.joinpath("sweep.js").read_text(encoding="utf-8")
+    script = part("page.js")
+    if site is None:
+        inline = [plotly(), script] if figures else [script]
+        external: Sequence[str] = ()
+        allowed = " ".join(map(script_hash, inline))
+    else:
+        inline, external, allowed = [], site.scripts, site.allowed
     return render(
         "sweep.html.j2",
         number,
@@ -96,17 +94,14 @@ def _page(directory: Path, study: Study, epochs: Mapping[int, Epochs]) -> str:
             )
             for trial in study.best_trials
         ],
-        table=summary.table(directory, study, epochs),
-        style=Markup(room.joinpath("sweep.css").read_text(encoding="utf-8")),
+        table=summary.table(directory, study, epochs, site.page_of if site else None),
+        style=Markup(part("page.css")),
         figures=Markup(script_json({"figures": figures, "notes": notes(study)})),
-        scripts=[Markup(text) for text in (plotly, script) if figures or text is script],
-        hashes=Markup(" ".join(_hash(text) for text in (plotly, script))),
+        inline=[Markup(text) for text in inline],
+        external=external,
+        allowed=Markup(allowed),
+        back=site.back if site else "",
     )
-
-
-def _hash(script: str) -> str:
-    """What the page's policy knows a script by: no other is run, whatever got into the page."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _sections(study: Study, epochs: Mapping[int, Epochs]) -> list[Section]:

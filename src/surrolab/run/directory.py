@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from surrolab.errors import UserError
+from surrolab.errors import HeldError, UserError
 from surrolab.files import write_json, write_text
 
 
@@ -152,7 +152,8 @@ class RunDirectory:
         """Keep other processes from running in this directory; a killed one keeps nobody out.
 
         Raises:
-            UserError: another process runs there, or the directory cannot be written.
+            HeldError: another process runs there.
+            UserError: the directory cannot be written.
         """
         try:
             file = (self.path / ".lock").open("w")
@@ -164,7 +165,7 @@ class RunDirectory:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise UserError(
+                raise HeldError(
                     f"resume: the run in {self.path} is still going on; allowed: wait for it, or "
                     "stop it first"
                 ) from error

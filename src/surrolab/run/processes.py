@@ -81,14 +81,18 @@ def ranks_join(directory: RunDirectory, *words: str) -> Iterator[None]:
         words: ``resume`` and ``watched``, as the first process does it.
     """
     argv = sys.argv
+    program = sys.modules["__main__"]
+    module = program.__spec__
     variables = {name: os.environ.get(name) for name in _RANK_VARIABLES}
     if "LOCAL_RANK" not in os.environ:
         script = Path(__file__).parent.parent / "rank"
         sys.argv = [str(script), str(directory.path), *words]
+        program.__spec__ = None  # of `python -m` Lightning would run the module again
     try:
         yield
     finally:
         sys.argv = argv
+        program.__spec__ = module
         for name, value in variables.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -92,5 +92,6 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     # The project logs by itself; a short epoch misses no values.
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-    # Lightning 2.6 calls a function that torch 2.13 deprecates.
+    # Lightning 2.6 calls functions that torch 2.13 deprecates.
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", "torch.distributed.nn.functional.all_gather is deprecated")

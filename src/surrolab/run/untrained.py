@@ -17,8 +17,8 @@ def chance(config: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str,
     """Scores of guessing, in place of those among ``metrics``: all classes being equally likely."""
     classes: int = build("data", config["data"]).classes
     scores: dict[str, float] = {}
-    for stage in ("train", "val"):
-        if f"{stage}/accuracy" in metrics:
+    if "val/accuracy" in metrics:
+        for stage in ("train", "val"):
             scores |= {f"{stage}/accuracy": 1 / classes, f"{stage}/loss": math.log(classes)}
     return scores
 

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 import surrolab
 from surrolab.files import write_json, write_text
 from surrolab.sweep.commands import command
-from surrolab.sweep.space import Values
+from surrolab.sweep.parameter import Values
 from surrolab.sweep.spec import Spec, trial_words
 from surrolab.sweep.storage import without_password
 from surrolab.sweep.study import quiet_optuna
@@ -110,7 +110,7 @@ def _trial(spec: Spec, trial: FrozenTrial) -> dict[str, Any]:
         "starting_point": known.get("starting_point", False),
         "attempts": known.get("attempts", 1),
         "runs": known.get("runs") or _runs(spec, trial.number),
-        "command": _command(spec, trial.params),
+        "command": _command(spec, trial),
     }
 
 
@@ -126,10 +126,12 @@ def _runs(spec: Spec, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _command(spec: Spec, values: Values) -> str | None:
+def _command(spec: Spec, trial: FrozenTrial) -> str | None:
+    values: Values = trial.params
     complete = all(p.name in values for p in spec.space.parameters if p.exists(values))
-    if not complete:  # its values are still being asked for
-        return None
+    # One that is finished may be older than a parameter.
+    if not complete and trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+        return None  # its values are still being asked for
     return "\n".join(command(trial_words(spec, values, seed)) for seed in spec.seeds)
 
 
@@ -163,7 +165,10 @@ def _table(spec: Spec, facts: dict[str, Any]) -> str:
         }
         metrics += [name for name in means if name not in metrics and name not in columns]
         row = means | trial["parameters"]
-        row |= dict(zip(spec.objectives, trial["values"] or [], strict=False))
+        # A pruned trial has a metric of this name, but not the objective's value.
+        row |= dict.fromkeys(spec.objectives) | dict(
+            zip(spec.objectives, trial["values"] or [], strict=False)
+        )
         row |= {name: trial[name] for name in ("state", "reason", "attempts", "error")}
         row |= {"trial": trial["number"], "duration_s": trial["duration_s"]}
         rows.append(row | {"directory": f"trials/{trial['number']}"})

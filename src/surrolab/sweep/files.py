@@ -8,8 +8,8 @@ from typing import Any
 import optuna
 from rich.console import Console
 
-from surrolab.errors import one_line
 from surrolab.sweep.export import export
+from surrolab.sweep.patience import why
 from surrolab.sweep.spec import Spec
 from surrolab.sweep.table import study_trials
 
@@ -39,6 +39,7 @@ class Files:
         self._url = url
         self._command = command
         self._finished = -1
+        self._said: str | None = None
         self._before = self._count()
         self._next_page = 0.0
         self._next_files = 0.0
@@ -48,8 +49,11 @@ class Files:
         """Write what has changed; the page now and then, and at the end."""
         try:
             self._look(end)
+            self._said = None
         except Exception as error:
-            log.warning("the sweep's files were not written: %s", one_line(error))
+            if self._said is None:  # once while a server or a disk is away
+                self._said = why(error)
+                log.warning("the sweep's files were not written: %s", self._said)
             log.debug("files of the sweep", exc_info=True)
 
     def _look(self, end: bool) -> None:

@@ -12,6 +12,8 @@ from surrolab.sweep.places import BEAT, Place, Places
 
 # Seconds between beats that tell of a new epoch.
 NEWS = 1.0
+# And until a trial that does not stop is told so again.
+AGAIN = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,6 @@ class Heart(threading.Thread):
     def __init__(self, places: Places, place: Place, worker: str, parent: int | None) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.lost = False
-        self.orphaned = False
         self._places = places
         self._place = place
         self._worker = worker
@@ -49,8 +50,7 @@ class Heart(threading.Thread):
         told: dict[str, Any] | None = None
         while not self._over.wait(timeout=0.5):
             if self._parent is not None and os.getppid() != self._parent:
-                self.orphaned = True
-                _thread.interrupt_main()
+                self._insist()
                 return
             news = self._progress is not told and time.monotonic() - last >= NEWS
             if not news and time.monotonic() - last < BEAT:
@@ -64,8 +64,14 @@ class Heart(threading.Thread):
                 continue
             if not mine:
                 self.lost = True
-                _thread.interrupt_main()
+                self._insist()
                 return
+
+    def _insist(self) -> None:
+        # Where it strikes in a callback of the interpreter it is printed and forgotten.
+        _thread.interrupt_main()
+        while not self._over.wait(timeout=AGAIN):
+            _thread.interrupt_main()
 
     def stop(self) -> None:
         """End the thread."""

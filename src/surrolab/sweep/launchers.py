@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from surrolab.errors import UserError
+from surrolab.errors import UserError, one_line
 from surrolab.schema import suggestion
 from surrolab.schema.keys import Key, choice, integer, optional, text
+from surrolab.sweep.storage import without_password
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class LocalLauncher:
     def start(self, index: int) -> LocalHandle:
         job = self._job
         words = [sys.executable, "-m", "surrolab.sweep.worker", job.study, str(job.directory)]
+        # The worker asks who its parent is only after seconds of imports, when it may be gone.
+        words += ["--parent", str(os.getpid())]
         if job.deadline is not None:
             words += ["--deadline", repr(job.deadline)]
         variables = dict(os.environ) | {"SURROLAB_STORAGE": job.url, "PYTHONUNBUFFERED": "1"}
@@ -128,12 +131,19 @@ class ClusterLauncher:
         import submitit
 
         self._job = job
-        executor = submitit.AutoExecutor(job.directory / "workers", cluster=node["cluster"])
+        folder = job.directory / "workers"
+        folder.mkdir(exist_ok=True)
+        if without_password(job.url) != job.url:
+            folder.chmod(0o700)  # submitit writes the arguments of its jobs there
         options = {k: v for k, v in node.items() if k not in ("name", "cluster") and v is not None}
         try:
+            executor = submitit.AutoExecutor(folder, cluster=node["cluster"])
             executor.update_parameters(name=f"surrolab-{job.study}", **options)
         except (NameError, ValueError, TypeError, RuntimeError) as error:
-            raise UserError(f"launcher: {' '.join(str(error).split())}") from error
+            raise UserError(
+                f"launcher: {one_line(error)}; allowed: a machine with SLURM, launcher=local, or "
+                f"other values of {', '.join(_SLURM)}"
+            ) from error
         self._executor = executor
 
     def start(self, index: int) -> ClusterHandle:

@@ -84,6 +84,11 @@ class Places:
         with contextlib.suppress(sql.exc.ProgrammingError, sql.exc.OperationalError):
             _metadata.create_all(self._engine)
 
+    def clear(self) -> None:
+        """Forget them, for a study that is new: SQLite gives it the number of a deleted one."""
+        with self._engine.begin() as connection:
+            connection.execute(sql.delete(_table).where(self._mine))
+
     def claim(
         self, worker: str, target: int | None, points: Sequence[dict[str, Any]], only_points: bool
     ) -> Place | Nothing:
@@ -111,7 +116,13 @@ class Places:
             used = {row.place for row in rows}
             # Places beyond the target stay done when a study is made smaller.
             free = next(number for number in range(len(rows) + 1) if number not in used)
-            full = target is not None and free >= target
+            # Of a grid its own points count, whatever else the study holds.
+            counted = [
+                row
+                for row in rows
+                if row.place is not None and (not only_points or row.point in wanted)
+            ]
+            full = target is not None and len(counted) >= target
             if full or (only_points and not left):
                 return Nothing.WAIT if held else Nothing.FINISHED
             with contextlib.suppress(IntegrityError):  # somebody was faster
@@ -160,7 +171,7 @@ class Places:
             )
 
     def rows(self) -> list[Any]:
-        """All there is, with ``progress`` read."""
+        """All there is, as the table has it."""
         with self._engine.connect() as connection:
             return list(connection.execute(sql.select(_table).where(self._mine)).fetchall())
 
@@ -248,6 +259,4 @@ def _now(connection: sql.Connection) -> float:
     if connection.dialect.name == "sqlite":
         return time.time()  # a file is used by one machine
     statement = sql.text("SELECT EXTRACT(EPOCH FROM CURRENT_TIMESTAMP)")
-    if connection.dialect.name == "mysql":
-        statement = sql.text("SELECT UNIX_TIMESTAMP(NOW(6))")
     return float(connection.execute(statement).scalar_one())

@@ -11,6 +11,7 @@ from optuna import pruners, samplers
 
 from surrolab.errors import UserError, one_line
 from surrolab.schema import suggestion
+from surrolab.schema.keys import Key, choice, either, flag, integer, number, optional
 
 # Points of these are handed out by the study's places, each once: Optuna's own may draw one twice
 # where several workers ask at the same time.
@@ -39,27 +40,48 @@ PRUNERS: dict[str, Callable[..., pruners.BasePruner]] = {
     "threshold": pruners.ThresholdPruner,
 }
 
-# What a line of YAML cannot say.
-_NOT_OFFERED = {
-    "self",
-    "seed",
-    "gamma",
-    "weights",
-    "constraints_func",
-    "independent_sampler",
-    "x0",
-    "source_trials",
-    "mutation",
-    "crossover",
-    "reference_points",
-    "elite_population_selection_strategy",
-    "child_generation_strategy",
-    "after_trial_strategy",
-    "search_space",
-    "wrapped_pruner",
-    "warn_independent_sampling",
-    "warn_asynchronous_seeding",
+# Of all samplers and pruners; an option that Optuna has given up is left out. A name with a dot is
+# of one of them alone.
+OPTIONS: dict[str, Key] = {
+    "seed": integer(at_least=0),
+    "n_startup_trials": integer(at_least=0),
+    "n_ei_candidates": integer(at_least=1),
+    "multivariate": flag(),
+    "group": flag(),
+    "constant_liar": flag(),
+    "deterministic_objective": flag(),
+    "popsize": optional(integer(at_least=2)),
+    "consider_pruned_trials": flag(),
+    "use_separable_cma": flag(),
+    "with_margin": flag(),
+    "lr_adapt": flag(),
+    "population_size": integer(at_least=2),
+    "mutation_prob": optional(number(at_least=0, at_most=1)),
+    "crossover_prob": number(at_least=0, at_most=1),
+    "swapping_prob": number(at_least=0, at_most=1),
+    "dividing_parameter": integer(at_least=1),
+    "qmc_type": choice("sobol", "halton"),
+    "scramble": flag(),
+    "percentile": number(at_least=0, at_most=100),
+    "n_warmup_steps": integer(at_least=0),
+    "interval_steps": integer(at_least=1),
+    "n_min_trials": integer(at_least=1),
+    "min_resource": either(choice("auto"), integer(at_least=1)),
+    "hyperband.min_resource": integer(at_least=1),
+    "max_resource": integer(at_least=1),
+    "reduction_factor": integer(at_least=2),
+    "min_early_stopping_rate": integer(at_least=0),
+    "bootstrap_count": integer(at_least=0),
+    "p_threshold": number(at_least=0, at_most=1),
+    "n_startup_steps": integer(at_least=0),
+    "patience": integer(at_least=0),
+    "min_delta": number(at_least=0),
+    "lower": optional(number()),
+    "upper": optional(number()),
 }
+_REQUIRED = ("percentile", "patience")
+# By patience: those that go by the direction of the study.
+_WRAPPED = ("median", "percentile", "successive_halving", "hyperband")
 
 
 def named(node: Any, where: str, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,57 +111,103 @@ def make_sampler(node: Mapping[str, Any], trial: int = 0) -> samplers.BaseSample
         UserError: an option that it has not, or a value that it refuses.
     """
     name = node["name"]
-    seed = node.get("seed", 0)
-    # A quasi-random sequence is one for the whole study.
-    own = seed if name == "qmc" else zlib.crc32(f"{seed}/{trial}".encode())
-    options = {key: value for key, value in node.items() if key not in ("name", "seed")}
-    quiet = {
+    options = _options("sampler", name, SAMPLERS[name], node, others=("seed",))
+    seed = options.pop("seed", 0)
+    own = zlib.crc32(f"{seed}/{trial}".encode())
+    quiet: dict[str, Any] = {
         word: False
         for word in ("warn_independent_sampling", "warn_asynchronous_seeding")
-        if name != "tpe" and word in _parameters(SAMPLERS[name])
+        if name != "tpe" and word in inspect.signature(SAMPLERS[name]).parameters
     }
     if name == "tpe" and "multivariate" not in options:
         # Slope and scale are searched together; groups take conditional parameters by themselves.
         options = {"multivariate": True, "group": True} | options
+    if name == "qmc":
+        # The sequence is one for the whole study; what it leaves out is drawn for each trial.
+        return _make(  # type: ignore[no-any-return]
+            "sampler",
+            SAMPLERS[name],
+            options,
+            seed=seed,
+            independent_sampler=samplers.RandomSampler(seed=own),
+            **quiet,
+        )
     return _make("sampler", SAMPLERS[name], options, seed=own, **quiet)  # type: ignore[no-any-return]
 
 
-def make_pruner(node: Mapping[str, Any], steps: int) -> pruners.BasePruner:
+def make_pruner(node: Mapping[str, Any], steps: int, where: str = "pruner") -> pruners.BasePruner:
     """The pruner.
 
     Args:
         node: the spec's ``pruner``.
         steps: how many times a trial that is not pruned reports.
+        where: what an error names.
 
     Raises:
         UserError: an option that it has not, or a value that it refuses.
     """
     name = node["name"]
-    options = {k: v for k, v in node.items() if k not in ("name", "metric", "direction", "on")}
+    given = {k: v for k, v in node.items() if k not in ("metric", "direction", "on")}
+    more: dict[str, Any] = {}
+    if name == "patient":
+        inner = given.pop("pruner", None)
+        more["wrapped_pruner"] = None
+        if inner is not None:
+            inner = named(inner, f"{where}.pruner", {key: PRUNERS[key] for key in _WRAPPED})
+            more["wrapped_pruner"] = make_pruner(inner, steps, f"{where}.pruner")
+    options = _options(where, name, PRUNERS[name], given)
     if name == "hyperband":
         options = {"max_resource": steps} | options
-    if name == "patient":
-        inner = options.pop("pruner", None)
-        wrapped = None if inner is None else make_pruner(named(inner, "pruner", PRUNERS), steps)
-        return _make("pruner", PRUNERS[name], options, wrapped_pruner=wrapped)  # type: ignore[no-any-return]
-    return _make("pruner", PRUNERS[name], options)  # type: ignore[no-any-return]
+        least = options.get("min_resource", 1)
+        if least > options["max_resource"]:
+            raise UserError(
+                f"{where}.min_resource: {least} is more than a trial has; allowed: up to "
+                f"{options['max_resource']}"
+            )
+    return _make(where, PRUNERS[name], options, **more)  # type: ignore[no-any-return]
+
+
+def _options(
+    where: str,
+    name: str,
+    make: Callable[..., Any],
+    node: Mapping[str, Any],
+    others: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """What ``node`` gives beside its name, checked."""
+    has = inspect.signature(make).parameters
+    keys = {
+        option: OPTIONS.get(f"{name}.{option}", key)
+        for option, key in OPTIONS.items()
+        if option in others or (option in has and option != "seed")
+    }
+    options = {}
+    for option, value in node.items():
+        if option == "name":
+            continue
+        if option not in keys:
+            raise UserError(
+                f"{where}.{option}: no such option; {suggestion(option, keys)}allowed: "
+                f"{', '.join(keys) or 'none'}"
+            )
+        try:
+            options[option] = keys[option].convert(value)
+        except (TypeError, ValueError):
+            raise UserError(
+                f"{where}.{option}: {value!r} is not allowed; allowed: {keys[option].allowed}"
+            ) from None
+    for option in _REQUIRED:
+        if option in keys and option not in options:
+            raise UserError(f"{where}.{option}: missing; allowed: {keys[option].allowed}")
+    return options
 
 
 def _make(where: str, make: Callable[..., Any], options: dict[str, Any], **others: Any) -> Any:
-    offered = [name for name in _parameters(make) if name not in _NOT_OFFERED]
-    for name in options:
-        if name not in offered:
-            raise UserError(
-                f"{where}.{name}: no such option; {suggestion(name, offered)}allowed: "
-                f"{', '.join(offered) or 'none'}"
-            )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return make(**options, **others)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{where}: {one_line(error)}") from error
-
-
-def _parameters(make: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(make).parameters)
+        has = [name for name in inspect.signature(make).parameters if name in OPTIONS]
+        what = one_line(error).rstrip(".")
+        raise UserError(f"{where}: {what}; allowed: other values of {', '.join(has)}") from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ import optuna
 
 from surrolab.errors import RunError, one_line
 from surrolab.sweep import worker as worker_module
+from surrolab.sweep.heart import AGAIN
 from surrolab.sweep.launchers import (
     Handle,
     Job,
@@ -28,8 +30,9 @@ log = logging.getLogger(__name__)
 
 # Seconds that workers have to save when they are told to stop.
 PATIENCE = 60.0
-# A worker that dies this often within so many seconds of its start is not started again.
-QUICK_DEATHS, QUICK = 5, 3.0
+# A worker that dies this often within so many seconds of its start is not started again; one that
+# dies of an error of its own, within so many more.
+QUICK_DEATHS, QUICK, SOON = 5, 3.0, 60.0
 
 
 def supervise(
@@ -80,10 +83,14 @@ def supervise(
                     if status == worker_module.GAVE_UP:
                         hindered = _too_many(spec, study)
                         continue
-                    if status in (2, worker_module.HINDERED):
+                    if status == worker_module.HINDERED:
+                        hindered = no_room_in(job.directory)
+                        continue
+                    if status == 2:
                         hindered = _last_words(job, launcher, index)
                         continue
-                    quick = quick + 1 if time.monotonic() - started[index] < QUICK else 0
+                    lived = time.monotonic() - started[index]
+                    quick = quick + 1 if lived < (SOON if status > 0 else QUICK) else 0
                     if quick >= QUICK_DEATHS:
                         raise RunError(
                             f"workers die as soon as they are started: "
@@ -100,8 +107,17 @@ def supervise(
             _stop(handles)
             _show(display, study, places)
             look(True)
+    hindered = hindered or _lost_points(spec, study)
     if hindered is not None:
         raise RunError(hindered)
+
+
+def no_room_in(directory: Path) -> str:
+    """What is said when nothing can be written any more."""
+    return (
+        f"nothing more can be written in {directory}: the disk is full, a quota used up, or it is "
+        "mounted read-only; once that is mended the same command goes on"
+    )
 
 
 def count_workers(spec: Spec, devices: list[str]) -> int:
@@ -142,15 +158,30 @@ def _show(display: Display, study: optuna.Study, places: Places) -> None:
 
 
 def _too_many(spec: Spec, study: optuna.Study) -> str:
-    failed = [trial for trial in study_trials(study) if trial.state.name == "FAIL"]
-    last = failed[-1] if failed else None
-    why = (
-        "" if last is None else f", the last one (trial {last.number}): {last.user_attrs['error']}"
-    )
     return (
-        f"{spec.node['max_failures']} trials failed{why}; the same command tries again, "
-        "max_failures=N lets more of them fail"
+        f"{spec.node['max_failures']} trials failed{_last_failure(study)}; the same command tries "
+        "again, max_failures=N lets more of them fail"
     )
+
+
+def _lost_points(spec: Spec, study: optuna.Study) -> str | None:
+    """What is said of a grid whose points are not all there because trials failed."""
+    states = [trial.state.name for trial in study_trials(study)]
+    finished = sum(state in ("COMPLETE", "PRUNED") for state in states)
+    late = spec.node["time_budget"] is not None
+    if spec.target is None or finished >= spec.target or late or "FAIL" not in states:
+        return None
+    return (
+        f"{finished} of {spec.target} trials are finished, others failed{_last_failure(study)}; "
+        "the same command tries again"
+    )
+
+
+def _last_failure(study: optuna.Study) -> str:
+    failed = [trial for trial in study_trials(study) if trial.state.name == "FAIL"]
+    if not failed:
+        return ""
+    return f", the last one (trial {failed[-1].number}): {failed[-1].user_attrs.get('error')}"
 
 
 def _last_words(job: Job, launcher: Any, index: int) -> str:
@@ -165,11 +196,15 @@ def _last_words(job: Job, launcher: Any, index: int) -> str:
 
 
 def _stop(handles: dict[int, Handle]) -> None:
-    for handle in handles.values():
-        handle.stop()
     until = time.monotonic() + PATIENCE
+    told = -math.inf
     try:
         while time.monotonic() < until and any(h.status() is None for h in handles.values()):
+            if time.monotonic() - told > AGAIN:  # it may strike where Python forgets it
+                told = time.monotonic()
+                for handle in handles.values():
+                    if handle.status() is None:
+                        handle.stop()
             time.sleep(0.1)
     finally:  # a second Ctrl-C does not wait
         for handle in handles.values():

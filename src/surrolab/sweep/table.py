@@ -64,10 +64,6 @@ class Display:
                 self._told.add(trial.number)
                 print(self._line(trial, trials), flush=True)
 
-    def say(self, line: str) -> None:
-        """A line beside the table."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
     def _line(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> str:
         words = [f"trial {trial.number}: {STATES[trial.state]}"]
         if trial.state == TrialState.COMPLETE:

@@ -3,6 +3,7 @@
 import csv
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +12,16 @@ from typing import Any
 from optuna.trial import Trial
 
 from surrolab.composition import compose_run
-from surrolab.errors import DivergedError, UserError
+from surrolab.errors import DivergedError, HeldError, UserError
 from surrolab.files import write_text
 from surrolab.run.directory import RunDirectory
 from surrolab.run.execute import execute
 from surrolab.run.untrained import chance, untrained_metrics
 from surrolab.sweep.commands import command
-from surrolab.sweep.space import Values
+from surrolab.sweep.parameter import Values
+from surrolab.sweep.patience import persistently
 from surrolab.sweep.spec import Spec, config_value, trial_words
+from surrolab.sweep.study import FREE, flat
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +125,13 @@ def report(spec: Spec, trial: Trial, step: int, value: float) -> bool:
     opposite = direction != next(iter(spec.objectives.values()))
     if opposite and spec.node["pruner"]["name"] != "threshold":
         value = -value
-    if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:
-        trial.report(value, step)
-    return trial.should_prune()
+
+    def tell() -> bool:
+        if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(value, step)
+        return trial.should_prune()
+
+    return persistently(tell)
 
 
 def run_trial(
@@ -192,6 +199,8 @@ def _run(
     there = path.is_dir() and (path / "config.yaml").is_file()
     directory = RunDirectory(path.absolute()) if there else RunDirectory.claim(path, True)
     before = directory.read_result()
+    if before or directory.last.exists():
+        _refuse_another(directory, config)
     if before.get("status") not in ("completed", "pruned"):
         directory.write_config(config, words, composed.choices)
         write_text(path / "command.txt", command(words) + "\n")
@@ -205,9 +214,25 @@ def _run(
     return before, None if not silent else f"silent: {', '.join(silent)}"
 
 
+def _refuse_another(directory: RunDirectory, config: dict[str, Any]) -> None:
+    """Refuse to go on with, or to count, what was computed from another configuration.
+
+    Raises:
+        UserError: names the first key that differs.
+    """
+    was, wanted = flat(directory.read_config()), flat(config)
+    for name in wanted:
+        # A key that only one has may be of another release.
+        if name in was and was[name] != wanted[name] and not name.startswith(FREE):
+            raise UserError(
+                f"output: {directory.path} holds a run with {name}={was[name]}, which is not that "
+                f"of this trial ({wanted[name]}); allowed: another output=DIR, or remove it"
+            )
+
+
 def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower) -> None:
     try:
-        execute(config, directory, resume=True, watch=follower)
+        _when_free(config, directory, follower)
     except UserError as error:
         # A checkpoint that a full disk or a failing one has spoiled: start over.
         if not str(error).startswith("checkpoint:"):
@@ -215,7 +240,18 @@ def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower
         log.warning("%s; the run starts over", error)
         directory.best.unlink(missing_ok=True)
         directory.last.unlink(missing_ok=True)
-        execute(config, directory, resume=True, watch=follower)
+        _when_free(config, directory, follower)
+
+
+def _when_free(config: dict[str, Any], directory: RunDirectory, follower: Follower) -> None:
+    while True:
+        try:
+            execute(config, directory, resume=True, watch=follower)
+            return
+        except HeldError:
+            # By a worker that only hung when it was taken for dead: it ends when it sees that.
+            log.warning("another process is still in %s; waiting for it to end", directory.path)
+            time.sleep(1)
 
 
 def _tracked(config: dict[str, Any], study: str, number: int) -> dict[str, Any]:
@@ -257,22 +293,35 @@ def _objective_values(spec: Spec, values: Values, runs: list[dict[str, Any]]) ->
     found = []
     for name in spec.objectives:
         if "/" in name:
-            per_seed = [run["metrics"].get(name) for run in runs]
-            if None in per_seed:
+            missing = [run for run in runs if name not in run["metrics"]]
+            if missing:
                 raise UserError(
                     f"objectives: {name} is not logged by these runs; allowed: "
-                    f"{', '.join(sorted(runs[0]['metrics']))}"
+                    f"{', '.join(sorted(missing[0]['metrics']))}"
+                )
+            per_seed = [run["metrics"][name] for run in runs]
+            if None in per_seed:  # as JSON has what is not finite
+                raise UserError(
+                    f"objectives: {name} is not finite in this trial; allowed: a metric that is "
+                    "a number in every run, such as val/accuracy"
                 )
             found.append(sum(per_seed) / len(per_seed))
         else:
-            base = config_value(spec.base.config, name)
-            found.append(float(values.get(name, base)))
+            words = trial_words(spec, values, spec.seeds[0])
+            value = config_value(compose_run(words, spec.study).config, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UserError(
+                    f"objectives: {name} is no number in every trial; allowed: one that is, or a "
+                    "metric such as val/accuracy"
+                )
+            found.append(float(value))
     return found
 
 
 def _for_seed_pruner(spec: Spec, metrics: list[Metrics]) -> float:
     """Wilcoxon's test takes each seed by itself; the others the mean so far."""
-    values = [seed.get(spec.watched[0], math.nan) for seed in metrics]
+    found = [seed.get(spec.watched[0]) for seed in metrics]
+    values = [math.nan if value is None else value for value in found]  # JSON has no nan
     return values[-1] if spec.node["pruner"]["name"] == "wilcoxon" else sum(values) / len(values)
 
 

@@ -5,16 +5,15 @@ Started as ``python -m surrolab.sweep.worker``, or called by a cluster's launche
 
 import argparse
 import contextlib
-import errno
+import gc
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
@@ -23,6 +22,7 @@ from optuna.trial import Trial, TrialState
 from surrolab.errors import UserError, one_line
 from surrolab.sweep.heart import Heart
 from surrolab.sweep.identity import process
+from surrolab.sweep.patience import no_room, persistently, why
 from surrolab.sweep.places import Nothing, Place, Places
 from surrolab.sweep.spec import Spec
 from surrolab.sweep.storage import open_storage
@@ -34,10 +34,6 @@ log = logging.getLogger(__name__)
 FINISHED, GAVE_UP, HINDERED, STOPPED = 0, 3, 4, 5
 # After so many kills without an epoch in between, the trial itself is to blame: out of memory.
 MAX_KILLS = 5
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -79,27 +75,33 @@ class Worker:
             assert isinstance(place, Place)
             heart = Heart(self.places, place, name, self.parent)
             heart.start()
+            stopped = False
             try:
                 self._one(place, name, heart)
             except KeyboardInterrupt:
-                if heart.lost:
-                    log.warning("another worker has taken the trial over")
-                    continue
-                return STOPPED
-            except OSError as error:
-                if error.errno not in _NO_ROOM:
-                    raise
-                print(f"surrolab: {one_line(error)}", file=sys.stderr)
-                return HINDERED
+                stopped = True
             finally:
+                if stopped:
+                    self._let_go()
                 heart.stop()
                 if not heart.lost:
                     self._leave(place, name)
+            if heart.lost:
+                log.warning("another worker has taken the trial over")
+            elif stopped:
+                return STOPPED
+
+    def _let_go(self) -> None:
+        """Close what an interrupt left of a transaction: its lock would keep everybody waiting."""
+        gc.collect()
+        storage = getattr(self.study._storage, "_backend", self.study._storage)
+        storage.remove_session()
 
     def _leave(self, place: Place, name: str) -> None:
         """Let others have the place; only where the trial is not finished is it still open."""
-        with contextlib.suppress(OSError):
-            persistently(lambda: self.places.release(place, name))
+        # Once: where the database is away they see before long that nobody works on it.
+        with contextlib.suppress(Exception):
+            self.places.release(place, name)
 
     def _claim(self) -> Place | Nothing:
         spec = self.spec
@@ -110,8 +112,10 @@ class Worker:
     def _one(self, place: Place, name: str, heart: Heart) -> None:
         with quiet_optuna():
             trial = persistently(lambda: self._trial(place, name))
-        if trial is None:  # it was finished, and its worker died before it could say so
-            persistently(lambda: self.places.done(place, name))
+        if isinstance(trial, TrialState):  # its worker died before it could say so here
+            end = self.places.failed if trial == TrialState.FAIL else self.places.done
+            heart.stop()
+            persistently(lambda: end(place, name))
             return
         number = trial.number
         if place.kills >= MAX_KILLS:
@@ -119,7 +123,7 @@ class Worker:
                 f"its worker was killed {place.kills} times without finishing an epoch; is the "
                 "memory enough?"
             )
-            self._fail(place, name, trial, error)
+            self._fail(place, name, heart, trial, error)
             return
         # Only now: what is heavy is not needed where nothing is to be run.
         from surrolab.sweep.trial import run_trial
@@ -132,14 +136,13 @@ class Worker:
         except (KeyboardInterrupt, SystemExit):
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            if no_room(error):
                 raise
             log.exception("trial %d failed", number)
-            self._fail(place, name, trial, one_line(error))
+            self._check_held(place, name, heart)
+            self._fail(place, name, heart, trial, one_line(error))
             return
-        if not persistently(lambda: self.places.beat(place, name, None)):
-            heart.lost = True
-            raise KeyboardInterrupt
+        self._check_held(place, name, heart)
         facts = {key: value for key, value in asdict(outcome).items() if key in ("runs", "reason")}
         state = TrialState.COMPLETE if outcome.state == "complete" else TrialState.PRUNED
         persistently(
@@ -147,11 +150,23 @@ class Worker:
                 trial, state, outcome.values, {**facts, "attempts": place.attempts}
             )
         )
+        heart.stop()  # which would take the place for lost
         persistently(lambda: self.places.done(place, name))
         log.info("trial %d: %s %s", number, outcome.state, outcome.values or "")
 
-    def _trial(self, place: Place, name: str) -> Trial | None:
-        """The trial of a place, made if there is none yet; None if it is finished."""
+    def _check_held(self, place: Place, name: str, heart: Heart) -> None:
+        """Leave the trial to the worker that has taken it over, if one has.
+
+        Raises:
+            KeyboardInterrupt: one has.
+        """
+        if not persistently(lambda: self.places.beat(place, name, None)):
+            heart.lost = True
+            heart.stop()  # it would interrupt for the same reason
+            raise KeyboardInterrupt
+
+    def _trial(self, place: Place, name: str) -> Trial | TrialState:
+        """The trial of a place, made if there is none yet; its state if it is finished."""
         study_id, storage = self.study._study_id, self.study._storage
         trial_id = place.trial_id
         if trial_id is None:
@@ -170,7 +185,7 @@ class Worker:
             self.places.remember(place, name, trial_id)
         frozen = storage.get_trial(trial_id)
         if frozen.state.is_finished():
-            return None
+            return frozen.state
         equip(self.study, self.spec, frozen.number)
         return Trial(self.study, trial_id)
 
@@ -186,27 +201,12 @@ class Worker:
                 storage.set_trial_user_attr(trial_id, key, value)
             self.study.tell(trial, values, state)
 
-    def _fail(self, place: Place, name: str, trial: Trial, error: str) -> None:
+    def _fail(self, place: Place, name: str, heart: Heart, trial: Trial, error: str) -> None:
         print(f"surrolab: trial {trial.number} failed: {error}", file=sys.stderr, flush=True)
         facts = {"error": error, "attempts": place.attempts}
         persistently(lambda: self._finish(trial, TrialState.FAIL, None, facts))
+        heart.stop()
         persistently(lambda: self.places.failed(place, name))
-
-
-def persistently(do: Callable[[], T]) -> T:
-    """Do something with the database, again and again while it cannot be reached."""
-    from sqlalchemy.exc import DBAPIError
-
-    wait = 0.5
-    while True:
-        try:
-            return do()
-        except (optuna.exceptions.StorageInternalError, DBAPIError) as error:
-            if "disk is full" in str(error):
-                raise OSError(errno.ENOSPC, "the disk is full") from error
-            log.warning("the storage does not answer (%s); trying again", one_line(error)[:200])
-            time.sleep(wait)
-            wait = min(2 * wait, 10.0)
 
 
 def work(url: str, study: str, directory: Path, deadline: float | None, parent: int | None) -> int:
@@ -219,6 +219,8 @@ def work(url: str, study: str, directory: Path, deadline: float | None, parent: 
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    # A shell's background jobs ignore it, and the heartbeat stops a trial with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         storage: RDBStorage = open_storage(url, make=False)
         spec, found = attach(storage, study)
@@ -229,6 +231,12 @@ def work(url: str, study: str, directory: Path, deadline: float | None, parent: 
         return Worker(found, spec, places, directory, deadline, parent).work()
     except KeyboardInterrupt:
         return STOPPED
+    except Exception as error:
+        if not no_room(error):
+            raise
+        with contextlib.suppress(OSError):  # the log may lie on the same disk
+            print(f"surrolab: {why(error)}", file=sys.stderr)
+        return HINDERED
 
 
 def main() -> int:
@@ -236,12 +244,13 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("study")
     parser.add_argument("directory", type=Path)
+    parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--deadline", type=float)
     given = parser.parse_args()
     # Not on the command line, which every user of the machine can read: it may hold a password.
     url = os.environ.pop("SURROLAB_STORAGE")
     try:
-        return work(url, given.study, given.directory, given.deadline, os.getppid())
+        return work(url, given.study, given.directory, given.deadline, given.parent)
     except UserError as error:
         print(f"surrolab: {one_line(error)}", file=sys.stderr)
         return 2

@@ -8,11 +8,11 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers.logger import Logger
 
 from surrolab.errors import UserError, one_line
-from surrolab.tracking.light import light
+from surrolab.tracking.guard import Guard
+from surrolab.tracking.restore import UNTRACKED
+from surrolab.tracking.segments import logged, segments_in
+from surrolab.tracking.session import start_run
 from surrolab.tracking.wandb_run import WandbRun
-
-# A run does not hang at its end on a network that is gone; `wandb sync` sends the rest.
-FINISH_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class WandbTracking(Tracking):
     """Weights & Biases through Lightning's logger.
 
     Args:
-        mode: ``offline`` writes to the run directory and needs no account (``wandb sync`` sends
-            it later), ``online`` needs one, ``disabled`` does nothing.
+        mode: ``offline`` writes to the run directory and needs no account (``surrolab sync``
+            sends it later), ``online`` needs one, ``disabled`` does nothing.
         project, entity, group, tags, notes: as W&B has them.
         job_type: likewise; ``train`` unless given.
         media: whether looks leave pictures and histograms there.
@@ -69,35 +69,30 @@ class WandbTracking(Tracking):
     ) -> list[Logger]:
         if self.mode == "disabled" or getattr(rank_zero_only, "rank", 0) != 0:
             return []
-        import wandb
-
+        guard = Guard(run_dir)
+        already = logged(segments_in(run_dir, run_id))
         try:
-            with light():
-                run = wandb.init(
-                    name=name,
-                    dir=run_dir,
-                    mode="offline" if self.mode == "offline" else "online",
-                    id=run_id,
-                    config=config,
-                    project=self.project,
-                    entity=self.entity,
-                    group=self.group,
-                    job_type=self.job_type or "train",
-                    tags=self.tags,
-                    notes=self.notes,
-                    resume="allow",
-                    # Its own console capture and messages would break up the progress bar.
-                    settings=wandb.Settings(
-                        console="off",
-                        silent=True,
-                        x_disable_meta=True,
-                        x_save_requirements=False,  # provenance has the versions that matter
-                        finish_timeout=FINISH_S,
-                    ),
-                )
-        except wandb.errors.Error as error:
-            raise UserError(
-                f"logger.mode: {self.mode} does not work here ({one_line(error)}); allowed: "
-                "offline, disabled, or online after `wandb login`"
-            ) from error
-        return [WandbRun(run, run_dir, self.media, self.artifacts)]
+            run = start_run(
+                self.mode,
+                guard,
+                name=name,
+                dir=run_dir,
+                id=run_id,
+                config=config,
+                project=self.project,
+                entity=self.entity,
+                group=self.group,
+                job_type=self.job_type or "train",
+                tags=self.tags,
+                notes=self.notes,
+            )
+        except UserError:
+            raise
+        except Exception as error:
+            guard.tell(f"it cannot be started here ({type(error).__name__}: {one_line(error)})")
+            (run_dir / UNTRACKED).touch()
+            return []
+        if run_dir.resolve() not in Path(run.settings.sync_file).resolve().parents:
+            guard.tell(f"its folder in {run_dir} cannot be written")
+            (run_dir / UNTRACKED).touch()
+        return [WandbRun(run, run_dir, self.media, self.artifacts, guard, already)]

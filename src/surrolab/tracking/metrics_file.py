@@ -1,5 +1,6 @@
 """``metrics.csv``: a row per logged step, each step once, also after a resume."""
 
+import contextlib
 import csv
 import io
 from pathlib import Path
@@ -114,6 +115,17 @@ def last_metrics(path: Path) -> dict[str, float]:
         return {name: float(last[name]) for name in last if name not in ("step", "epoch")}
     except (OSError, ValueError):
         return {}
+
+
+def numbers_of(path: Path) -> list[tuple[int, dict[str, float]]]:
+    """The rows of the file as step and metrics; nothing where there is no file."""
+    found = []
+    with contextlib.suppress(OSError):
+        for row in _whole_rows(path):
+            with contextlib.suppress(KeyError, ValueError):
+                step = int(row.pop("step"))
+                found.append((step, {name: float(value) for name, value in row.items()}))
+    return found
 
 
 def _whole_rows(path: Path) -> list[dict[str, Any]]:

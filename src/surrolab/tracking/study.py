@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from surrolab.errors import one_line
 from surrolab.files import write_text
+from surrolab.tracking.guard import Guard
+from surrolab.tracking.session import finish_run, record_artifacts, start_run
 
 if TYPE_CHECKING:
     import wandb
@@ -37,12 +39,13 @@ def track_study(study: dict[str, Any], directory: Path, logger_config: dict[str,
     """
     if logger_config.get("mode") not in ("offline", "online"):
         return
+    guard = Guard(directory)
     try:
-        run = _started(study, directory, logger_config)
+        run = _started(study, directory, logger_config, guard)
         try:
             _fill(run, study, directory)
         finally:
-            run.finish()
+            finish_run(run, guard, 0)
     except Exception as error:
         log.warning(
             "the study's summary run did not get to W&B (%s: %s); the sweep directory has it all",
@@ -51,31 +54,26 @@ def track_study(study: dict[str, Any], directory: Path, logger_config: dict[str,
         )
 
 
-def _started(study: dict[str, Any], directory: Path, logger_config: dict[str, Any]) -> "wandb.Run":
-    import wandb
-
-    return wandb.init(
+def _started(
+    study: dict[str, Any], directory: Path, logger_config: dict[str, Any], guard: Guard
+) -> "wandb.Run":
+    run = start_run(
+        logger_config["mode"],
+        guard,
         name=study["study"],
         group=study["study"],
         job_type="study",
         dir=directory,
-        mode=logger_config["mode"],
         id=_run_id(directory),
         config={"space": study["parameters"], **{key: study.get(key) for key in DESCRIPTION}},
         project=logger_config.get("project"),
         entity=logger_config.get("entity"),
         tags=logger_config.get("tags"),
         notes=logger_config.get("notes"),
-        resume="allow",
         reinit="create_new",  # beside whatever run this process has
-        settings=wandb.Settings(
-            console="off",
-            silent=True,
-            x_disable_meta=True,
-            x_disable_stats=True,
-            finish_timeout=120,  # a sweep does not hang on a network that is gone
-        ),
     )
+    record_artifacts(run)
+    return run
 
 
 def _run_id(directory: Path) -> str:

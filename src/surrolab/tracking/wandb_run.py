@@ -1,23 +1,22 @@
 """A run of Weights & Biases that neither ends nor slows the run it follows."""
 
 import contextlib
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import WandbLogger
 
-from surrolab.errors import one_line
+from surrolab.tracking.guard import Guard
+from surrolab.tracking.segments import STEP
+from surrolab.tracking.session import finish_run, record_artifacts
 
 if TYPE_CHECKING:
     import wandb
 
-log = logging.getLogger(__name__)
-
-STEP = "trainer/global_step"
 # Where there is a better and a worse the summary keeps the best.
 BETTER = {
     "train/loss_step": "min",
@@ -44,32 +43,35 @@ class WandbRun(WandbLogger):
         run_dir: of the run, which holds what W&B keeps of artifacts until they are sent.
         media: whether pictures and histograms are wanted.
         artifacts: what is kept of the run at its end: ``checkpoint``, ``report``.
+        guard: of the run.
+        already: the names of what an earlier part of the run has logged at each step. A resume
+            computes again what came after the last checkpoint, with the same results.
     """
 
-    def __init__(self, run: "wandb.Run", run_dir: Path, media: bool, artifacts: list[str]) -> None:
+    def __init__(
+        self,
+        run: "wandb.Run",
+        run_dir: Path,
+        media: bool,
+        artifacts: list[str],
+        guard: Guard,
+        already: dict[int, set[str]],
+    ) -> None:
         super().__init__(experiment=run, save_dir=run_dir)
         self.media = media
         self.artifacts = artifacts
         self._run = run
         self._data = run_dir / "wandb" / "data"
         self._row: dict[str, Any] = {}
-        self._warned = False
-        self.attempt(lambda run: define_metrics(run))
+        self._guard = guard
+        self._already = already
+        self.attempt(record_artifacts)
+        self.attempt(define_metrics)
 
     def attempt(self, do: Callable[["wandb.Run"], object]) -> None:
         """Do something with the run; every call of W&B goes through here."""
-        try:
-            with _data_in(self._data):
-                do(self._run)
-        except Exception as error:
-            log.debug("W&B failed", exc_info=True)
-            if not self._warned:
-                self._warned = True
-                log.warning(
-                    "not all of the run got to W&B (%s: %s); the run directory has it all",
-                    type(error).__name__,
-                    one_line(error),
-                )
+        with self._guard.guarded("sending to it"), _data_in(self._data):
+            do(self._run)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -82,14 +84,20 @@ class WandbRun(WandbLogger):
     def log_media(self, media: Callable[[], Mapping[str, Any]], step: int) -> None:
         """Make pictures, histograms and charts, and send them in a row of their own."""
         self.save()
-        self.attempt(lambda run: run.log({**media(), STEP: step}))
+        self.attempt(lambda run: self._log(run, {**media(), STEP: step}))
 
     @rank_zero_only
     def save(self) -> None:
         """Send the row of the current step."""
         if self._row:
             row, self._row = self._row, {}
-            self.attempt(lambda run: run.log(row))
+            self.attempt(lambda run: self._log(run, row))
+
+    def _log(self, run: "wandb.Run", row: dict[str, Any]) -> None:
+        had = self._already.get(row[STEP], set()) - {STEP}
+        new = {name: value for name, value in row.items() if name not in had}
+        if len(new) > 1:
+            run.log(new)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -101,7 +109,13 @@ class WandbRun(WandbLogger):
         self.save()
         if tags:
             self.attempt(lambda run: setattr(run, "tags", (*(run.tags or ()), *tags)))
-        self.attempt(lambda run: run.finish(exit_code=exit_code))
+        with _data_in(self._data):
+            finish_run(self._run, self._guard, exit_code)
+
+
+def summary_kind(name: str) -> str | None:
+    """What the summary keeps of a metric: ``min``, ``max``, ``last``; None where just its value."""
+    return BETTER.get(name) or ("last" if any(fnmatch(name, p) for p in LAST) else None)
 
 
 def define_metrics(run: "wandb.Run") -> None:

@@ -5,15 +5,17 @@
     veil: "rgba(255,255,255,0.82)", bad: "#b3121d",
     c0: "#0072b2", c1: "#d55e00", c2: "#009e73", c3: "#cc79a7", c4: "#b98900", c5: "#56b4e9", c6: "#882255",
     s0: "#c8ccd2", s1: "#9fb8d0", s2: "#5f9ac9", s3: "#1f6fb0", s4: "#08306b",
-    order: [[0, "#b9c6d4"], [1, "#08306b"]],
+    order: [[0, "#b9c6d4"], [1, "#08306b"]], spikes: [[0, "rgba(0,0,0,0)"], [1, "#1c2530"]],
   };
   const DARK = {
     ink: "#e6eaef", paper: "#14181d", faint: "#8d99a6", line: "#2a323b", mist: "#3d4752", axis: "#6d7883",
     veil: "rgba(20,24,29,0.82)", bad: "#ff8f8f",
     c0: "#5ab4f0", c1: "#f08a4b", c2: "#2fc79a", c3: "#e6a3cb", c4: "#e9b949", c5: "#b5e0ff", c6: "#c9b3ff",
     s0: "#3d4651", s1: "#4b6a86", s2: "#4f93c8", s3: "#85c1f0", s4: "#e6f3ff",
-    order: [[0, "#3f5468"], [1, "#e6f3ff"]],
+    order: [[0, "#3f5468"], [1, "#e6f3ff"]], spikes: [[0, "rgba(0,0,0,0)"], [1, "#e6eaef"]],
   };
+  // Bands around lines: an eighth of their colours.
+  for (const roles of [LIGHT, DARK]) for (let i = 0; i < 7; i++) roles[`t${i}`] = `${roles[`c${i}`]}30`;
   // Cividis (doi:10.1371/journal.pone.0199239), in both: it fills areas.
   LIGHT.sequence = DARK.sequence = [
     [0, "#00204d"], [0.25, "#414d6b"], [0.5, "#7c7b78"], [0.75, "#bcaf6f"], [1, "#ffea46"],
@@ -43,6 +45,8 @@
     zeroline: false, ticks: "outside", ticklen: 4, automargin: true, exponentformat: "power",
     title: { standoff: 8, font: { size: 13 } },
   };
+  const framed = (layout) => Object.fromEntries(
+    Object.entries(layout).map(([k, v]) => [k, /^[xy]axis\d+$/.test(k) ? merged(AXIS, v) : v]));
   for (const key of Object.keys(AXIS)) if (key.endsWith("color")) COLOURED.add(key);
   const BASE = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
@@ -56,9 +60,22 @@
   const CONFIG = { responsive: true, displayModeBar: false };
   if (matchMedia("(pointer: coarse)").matches) BASE.dragmode = false; // a finger scrolls the page
 
-  const { figures, notes } = JSON.parse(document.getElementById("figures").textContent);
+  const holder = document.getElementById("figures");
+  const packed = "packed" in holder.dataset;
+  let { figures, notes } = packed ? { figures: {}, notes: {} } : JSON.parse(holder.textContent);
   const plots = [...document.querySelectorAll("[data-figure]")];
   const chosen = {};
+
+  const decoded = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  const inflated = (text) => new Response(
+    new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  // Zeros and ones, row by row, each row filled up to whole bytes.
+  const unpacked = ({ data, columns }) => {
+    const bytes = decoded(data);
+    const width = Math.ceil(columns / 8);
+    return Array.from({ length: bytes.length / width }, (_, row) => Array.from(
+      { length: columns }, (_, i) => (bytes[row * width + (i >> 3)] >> (7 - (i & 7))) & 1));
+  };
 
   // Rows of the legend beyond the first, which would take their height from the plot.
   const legendRows = (data, width) => {
@@ -70,28 +87,43 @@
   const draw = (plot) => {
     const name = plot.dataset.figure;
     const figure = figures[name];
+    if (figure === undefined) return; // not known yet
     const choice = chosen[name.replace(/-\d+$/, "")] ?? 0;
     const roles = dark.matches && !printing ? DARK : LIGHT;
-    const data = figure.data.map((trace) => ({
+    const traces = figure.common ? figure.data.map((trace) => merged(figure.common, trace)) : figure.data;
+    const data = traces.map((trace) => ({
       ...trace,
       visible: trace.meta === undefined || trace.meta === choice,
+      ...(trace.bits && { z: unpacked(trace.bits) }),
       ...(trace.hoverinfo === "text" && { hovertext: trace.customdata.map((trial) => notes[trial] ?? "") }),
     }));
-    const layout = merged(merged(BASE, figure.layout), figure.choices[choice] ?? {});
+    const layout = merged(merged(BASE, framed(figure.layout)), figure.choices[choice] ?? {});
     if (printing) layout.width = plot.closest(".side") ? 330 : 680; // on A4 and letter, as in the style
     layout.height += legendRows(data, layout.width ?? plot.clientWidth) * 19;
     plot.style.height = `${layout.height}px`;
     Plotly.react(plot, painted(data, roles), painted(layout, roles), CONFIG);
     plot.dataset.drawn = "yes";
   };
-  const rest = [...plots];
+  let rest = [];
   const next = () => {
     const plot = rest.shift();
     if (plot === undefined) return;
     if (!plot.dataset.drawn) draw(plot);
     setTimeout(next);
   };
-  next();
+  const begin = async () => {
+    if (packed) {
+      try {
+        ({ figures, notes } = await inflated(holder.textContent));
+      } catch { // a browser from before 2023
+        for (const plot of plots) plot.textContent = `This plot takes a newer browser. ${plot.ariaLabel ?? ""}`;
+      }
+    }
+    rest = [...plots];
+    next();
+  };
+  if (window.Plotly) begin();
+  else addEventListener("DOMContentLoaded", begin); // by then it has come from its own file
   dark.addEventListener("change", () => plots.forEach(draw));
   addEventListener("beforeprint", () => {
     printing = true;
@@ -127,9 +159,10 @@
     const [x, y] = [Number(a), Number(b)];
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
   };
-  for (const table of document.querySelectorAll("table.sortable")) {
+  const sortable = (table) => {
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
+      if ("plain" in head.dataset) return;
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = head.textContent;
@@ -143,7 +176,17 @@
         const unknown = keyed.filter(([key]) => key === undefined); // last either way
         known.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
         table.tBodies[0].append(...[...known, ...unknown].map(([, row]) => row));
+        table.dispatchEvent(new Event("sorted"));
       });
     });
-  }
+  };
+  document.querySelectorAll("table.sortable").forEach((table) => { if (table.tHead) sortable(table); });
+
+  const show = (plot, figure) => {
+    figures[plot.dataset.figure] = figure;
+    if (!plots.includes(plot)) plots.push(plot);
+    if (window.Plotly) draw(plot);
+  };
+  const dropped = (gone) => gone.forEach((plot) => plots.splice(plots.indexOf(plot), 1));
+  window.surrolab = { show, dropped, sortable };
 })();
