@@ -1,7 +1,6 @@
 """What W&B gets of a run beside the numbers in ``metrics.csv``."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ class Media(pl.Callback):
 
     - ``activity/<layer>``: spikes and membrane potentials of some samples;
     - ``histograms/membrane/<layer>``: ``(U - theta) / theta``, the ends holding what lies beyond;
-    - ``confusion/val`` and ``confusion/test``: which class is taken for which, and the same as a
-      chart with its table, ``.._chart``;
+    - ``confusion/val`` and ``confusion/test``: which class is taken for which, and at the end the
+      same as a chart with its table, ``.._chart``;
     - ``surrogate``: the surrogates' derivatives, when slope or scale are not what they were.
 
     Those of the look before the first step wait for the end of the first epoch, which begins the
@@ -59,14 +58,25 @@ class Media(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Task)
         self._send_look(trainer, pl_module, "val")
+        self._send_chart(trainer, pl_module, "val")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Task)
-        counts = pl_module.confusion
+        self._send_chart(trainer, pl_module, "test")
+
+    def _send_chart(self, trainer: pl.Trainer, task: Task, stage: str) -> None:
+        """Once a stage, with the picture where no look has sent it."""
+        if task.confusion is None or not self._diagnostics.settings.looks:
+            return
+        counts = task.confusion.numpy()
+
+        def media() -> dict[str, Any]:
+            picture = confusion_picture(stage, counts) if stage == "test" else {}
+            return picture | confusion_chart(stage, counts)
+
         for run in _runs(trainer):
-            if run.media and counts is not None and self._diagnostics.settings.looks:
-                step, shown = trainer.global_step, counts.numpy()
-                run.log_media(partial(confusion_media, "test", shown), step)
+            if run.media:
+                run.log_media(media, trainer.global_step)
 
     def _send_look(self, trainer: pl.Trainer, task: Task, stage: str | None = None) -> None:
         look = self._diagnostics.last
@@ -79,7 +89,7 @@ class Media(pl.Callback):
         def media() -> dict[str, Any]:
             found = look_media(look)
             if stage is not None and task.confusion is not None:
-                found |= confusion_media(stage, task.confusion.numpy())
+                found |= confusion_picture(stage, task.confusion.numpy())
             if moved:
                 found |= surrogate_media(task)
             return found
@@ -117,23 +127,30 @@ def look_media(look: Look) -> dict[str, Any]:
     return media
 
 
-def confusion_media(stage: str, counts: np.ndarray) -> dict[str, Any]:
-    """The confusion matrix as a picture, and as a chart with its table."""
+def confusion_picture(stage: str, counts: np.ndarray) -> dict[str, Any]:
+    """The confusion matrix drawn."""
     import wandb
 
     from surrolab.pictures.confusion import draw_confusion
 
-    media: dict[str, Any] = {f"confusion/{stage}": wandb.Image(draw_confusion(counts))}
-    if len(counts) <= MOST_CLASSES:
-        columns: list[str | int] = ["Actual", "Predicted", "nPredictions"]
-        rows = [[str(i), str(j), int(n)] for (i, j), n in np.ndenumerate(counts)]
-        media[f"confusion/{stage}_chart"] = wandb.plot_table(
-            "wandb/confusion_matrix/v1",
-            wandb.Table(columns=columns, data=rows),
-            {str(column): str(column) for column in columns},
-            {"title": f"confusion matrix, {stage}"},
-        )
-    return media
+    return {f"confusion/{stage}": wandb.Image(draw_confusion(counts))}
+
+
+def confusion_chart(stage: str, counts: np.ndarray) -> dict[str, Any]:
+    """The confusion matrix as a chart of W&B's, with its table."""
+    import wandb
+
+    if len(counts) > MOST_CLASSES:
+        return {}
+    columns: list[str | int] = ["Actual", "Predicted", "nPredictions"]
+    rows = [[str(i), str(j), int(n)] for (i, j), n in np.ndenumerate(counts)]
+    chart = wandb.plot_table(
+        "wandb/confusion_matrix/v1",
+        wandb.Table(columns=columns, data=rows),
+        {str(column): str(column) for column in columns},
+        {"title": f"confusion matrix, {stage}"},
+    )
+    return {f"confusion/{stage}_chart": chart}
 
 
 def surrogate_media(task: Task) -> dict[str, Any]:

@@ -86,7 +86,9 @@ def _job(config: DictConfig) -> int:
     try:
         with loading():
             from surrolab.run.execute import execute
+            from surrolab.tracking import prepare
 
+            prepare(valid["logger"])
         return execute(valid, directory)
     except BaseException as error:
         if not directory.result.exists():  # it did not come as far as the run itself

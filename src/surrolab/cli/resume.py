@@ -49,7 +49,9 @@ def resume_command(words: list[str]) -> int:
         ask_for_huge_pages()
     with loading():
         from surrolab.run.execute import execute
+        from surrolab.tracking import prepare
 
+        prepare(config["logger"])
     return execute(config, directory, resume=True)
 
 

@@ -27,7 +27,7 @@ from surrolab.run.processes import interruptible, memory_limits, ranks_join, thr
 from surrolab.run.provenance import provenance
 from surrolab.run.reporting import log_to, quiet_lightning, say_engines, summarize
 from surrolab.seeding import seed_all
-from surrolab.tracking import MetricsFile, WandbRun, last_metrics, prepare
+from surrolab.tracking import MetricsFile, WandbRun, last_metrics
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,6 @@ def _fit_and_test(
     watching: Watching | None,
     ending: Ending,
 ) -> dict[str, Any]:
-    prepare(config["logger"])
     parts = build_parts(config)
     checkpoint = None
     if resume and directory.last.exists():

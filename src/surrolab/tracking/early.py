@@ -1,4 +1,4 @@
-"""W&B loaded, and its program started, while other things are waited for."""
+"""W&B's program started while other things are done."""
 
 import contextlib
 import os
@@ -10,19 +10,26 @@ from surrolab.tracking.session import quiet
 
 
 def prepare(logger_config: Mapping[str, Any]) -> None:
-    """Begin with it, where a run is going to need it.
+    """Load W&B and begin to start its program, where a run is going to need it.
+
+    The program takes a fifth of a second, in which nothing here is computed. Whatever goes wrong is
+    met again, and told, by whoever needs it.
 
     Args:
         logger_config: the ``logger`` node of the run's configuration.
     """
     further_process = "LOCAL_RANK" in os.environ
-    if logger_config.get("mode") in ("offline", "online") and not further_process:
-        threading.Thread(target=_load, name="load W&B").start()
-
-
-def _load() -> None:
-    with contextlib.suppress(Exception):  # whoever needs it meets the same, and tells it
+    if logger_config.get("mode") not in ("offline", "online") or further_process:
+        return
+    with contextlib.suppress(Exception):
         import wandb
 
         quiet(wandb)
+        threading.Thread(target=_start_program, name="start W&B").start()
+
+
+def _start_program() -> None:
+    with contextlib.suppress(Exception):
+        import wandb
+
         wandb.setup().ensure_service()
