@@ -221,7 +221,7 @@ def _init(mode: str, init: dict[str, Any]) -> "wandb.Run":
         finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_S)),
         finish_timeout_raises=True,
         # What is in memory when a process is killed is lost: by default, 15 s of metrics.
-        x_transaction_log_flush_interval=1,
+        x_transaction_log_flush_interval=0.1,
     )
     # Python prints a trace for each message that a logger cannot write, as on a full disk.
     before, logging.raiseExceptions = logging.raiseExceptions, False
