@@ -11,7 +11,7 @@ from surrolab.errors import UserError, one_line
 from surrolab.tracking.guard import Guard
 from surrolab.tracking.restore import UNTRACKED
 from surrolab.tracking.segments import logged, segments_in
-from surrolab.tracking.session import start_run
+from surrolab.tracking.session import drop_dead_service, start_run
 from surrolab.tracking.wandb_run import WandbRun
 
 
@@ -90,6 +90,7 @@ class WandbTracking(Tracking):
             raise
         except Exception as error:
             guard.tell(f"it cannot be started here ({type(error).__name__}: {one_line(error)})")
+            drop_dead_service()
             (run_dir / UNTRACKED).touch()
             return []
         if run_dir.resolve() not in Path(run.settings.sync_file).resolve().parents:

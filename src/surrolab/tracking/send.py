@@ -1,5 +1,6 @@
 """Sending W&B's files through ``wandb sync``, and finding out whether it worked."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -40,7 +41,8 @@ def send(segments: Sequence[Segment]) -> dict[Path, str]:
             capture_output=True,
             text=True,
         )
-        entries = _entries(Path(folder))
+        logs = sorted(Path(folder).rglob("debug-sync*.log"))
+        entries = [entry for log in logs for entry in log_entries(log)]
     said = [line.partition("ERROR ")[2] for line in process.stderr.splitlines() if "ERROR " in line]
     failed = {}
     for segment in segments:
@@ -54,14 +56,13 @@ def send(segments: Sequence[Segment]) -> dict[Path, str]:
     return failed
 
 
-def _entries(folder: Path) -> list[dict[str, object]]:
+def log_entries(path: Path) -> list[dict[str, object]]:
+    """The whole entries of a log of W&B's program; none where there is no log."""
     entries = []
-    for path in sorted(folder.rglob("debug-sync*.log")):
+    with contextlib.suppress(OSError):
         for line in path.read_text(errors="replace").splitlines():
-            try:
+            with contextlib.suppress(ValueError):
                 entries.append(json.loads(line))
-            except ValueError:
-                continue
     return entries
 
 

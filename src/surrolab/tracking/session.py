@@ -14,6 +14,7 @@ from surrolab.errors import UserError, one_line
 from surrolab.tracking.guard import Guard
 from surrolab.tracking.light import light, report_nothing
 from surrolab.tracking.segments import Segment
+from surrolab.tracking.send import log_entries
 
 if TYPE_CHECKING:
     import wandb
@@ -132,20 +133,21 @@ def _finish(run: "wandb.Run", exit_code: int) -> None:
     if thread.is_alive():
         _drop_service()
         raise TimeoutError
-    if not _service_runs():
-        _drop_service()
-        raise ConnectionError("W&B's own process is dead")
+    if drop_dead_service():
+        raise ConnectionError("its own process is dead")
     if errors:
         raise errors[0]
 
 
-def _service_runs() -> bool:
+def drop_dead_service() -> bool:
+    """Whether W&B's process is dead; W&B is kept from talking to it once more at the very end."""
     import wandb
 
-    try:
-        return wandb.setup().ensure_service()._proc._process.poll() is None  # type: ignore[union-attr]
-    except Exception:
-        return True
+    with contextlib.suppress(Exception):
+        if wandb.setup().ensure_service()._proc._process.poll() is not None:  # type: ignore[union-attr]
+            _drop_service()
+            return True
+    return False
 
 
 def _drop_service() -> None:
@@ -166,12 +168,12 @@ def _failures(folder: Path) -> bool:
 
     What could not be written on this machine may have got there all the same.
     """
-    try:
-        lines = (folder / "logs" / "debug-internal.log").read_text(errors="replace").splitlines()
-    except OSError:
-        return False
-    errors = [line for line in lines if '"level":"ERROR' in line]
-    return any("no space left" not in line and '"msg":"writer:' not in line for line in errors)
+    entries = log_entries(folder / "logs" / "debug-internal.log")
+    errors = [entry for entry in entries if str(entry.get("level")).startswith("ERROR")]
+    return any(
+        "no space left" not in str(entry) and not str(entry.get("msg")).startswith("writer:")
+        for entry in errors
+    )
 
 
 def _wait_for_end(path: Path) -> bool:
@@ -220,7 +222,7 @@ def _init(mode: str, init: dict[str, Any]) -> "wandb.Run":
         finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT", FINISH_S)),
         finish_timeout_raises=True,
         # What is in memory when a process is killed is lost: by default, 15 s of metrics.
-        x_transaction_log_flush_interval=1,
+        x_transaction_log_flush_interval=0.1,
     )
     # Python prints a trace for each message that a logger cannot write, as on a full disk.
     before, logging.raiseExceptions = logging.raiseExceptions, False
