@@ -25,7 +25,7 @@ def test_distributed_trials_of_one_warm_worker(sweep: Sweep) -> None:
     points = [{"optimizer.lr": lr} for lr in (0.01, 1e-6, 1e37, 0.02)]
     space = {"optimizer.lr": {"low": 1e-6, "high": 1e37, "log": True}}
     sweep.spec(
-        *("trainer=ddp_cpu", "trainer.max_epochs=4", "trainer.limit_train_batches=8"),
+        *("trainer=ddp_cpu", "trainer.max_epochs=8", "trainer.limit_train_batches=8"),
         space=space,
         pruner=pruner,
         starting_points=points,
