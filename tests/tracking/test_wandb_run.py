@@ -196,8 +196,10 @@ def test_each_look_leaves_pictures_and_histograms(segments: list[Written], path:
 
 def test_the_confusion_matrix_is_a_picture_and_a_table(segments: list[Written], path: Path) -> None:
     first = segments[0]
-    row = next(row for row in first.history if "confusion/val" in row)
-    counts = record(path, "confusion-epoch0002")["counts"]
+    assert [row[STEP] for row in first.history if "confusion/val" in row] == [6, 9]
+    row, *more = [row for row in first.history if "confusion/val_chart_table" in row]
+    assert (row[STEP], more) == (9, [])
+    counts = record(path, "confusion-epoch0003")["counts"]
     table = json.loads(
         (first.folder / "files" / row["confusion/val_chart_table"]["path"]).read_text()
     )
