@@ -15,6 +15,7 @@ import torch
 
 if TYPE_CHECKING:
     from postgres import Postgres
+    from wandb_server import WandbServer
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -141,4 +142,13 @@ def postgres() -> Iterator["Postgres"]:
     from postgres import running_postgres
 
     with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def server() -> Iterator["WandbServer"]:
+    """A server that W&B's client takes for W&B's."""
+    from wandb_server import running
+
+    with running() as server:
         yield server
