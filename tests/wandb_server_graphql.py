@@ -35,7 +35,7 @@ class Run:
 
     @property
     def definitions(self) -> dict[str, dict[str, Any]]:
-        """Definitions of metrics by name or glob: ``step``, ``summary``, ``hidden``."""
+        """Definitions of metrics by name or glob: ``step``, ``summary``, ``goal``."""
         own = json.loads(self.config_json).get("_wandb", {}).get("value", {})
         return definitions(own.get("m", []))
 
@@ -75,7 +75,12 @@ def definitions(coded: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     found = {}
     for name, item in zip(names, coded, strict=True):
         step = names[item["5"] - 1] if "5" in item else item.get("4")
-        found[name] = {"step": step, "options": item.get("6", []), "summary": item.get("7", [])}
+        found[name] = {
+            "step": step,
+            "options": item.get("6", []),
+            "summary": item.get("7", []),
+            "goal": item.get("8"),
+        }
     return found
 
 

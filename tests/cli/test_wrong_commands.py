@@ -168,13 +168,6 @@ def test_started_once_per_process_by_another_launcher(program):
     assert "torchrun or srun" in one_line(process)
 
 
-@pytest.mark.slow
-def test_wandb_online_without_an_account(program):
-    home = str(program.directory)  # where nobody has logged in
-    process = program("logger.mode=online", "hydra.run.dir=run", HOME=home)
-    assert "logger.mode: online does not work here" in one_line(process)
-
-
 @pytest.fixture
 def finished(trained, tmp_path):
     """A copy of a finished run, made to look like one that was interrupted."""

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -19,7 +20,7 @@ SHORT = (
     "trainer.limit_train_batches=3",
     "trainer.log_every_n_steps=2",
 )
-MAX = 2  # of the summaries in W&B's protocol
+MIN, MAX, LAST = 1, 2, 5  # of the summaries in W&B's protocol; goals have the same numbers
 STEP = "trainer/global_step"
 SOON = {"WANDB__FILE_STREAM_TRANSMIT_INTERVAL": "1", "WANDB_FINISH_TIMEOUT": "3"}
 
@@ -33,11 +34,13 @@ def online(program: Program, server: WandbServer, *words: str, **variables: str)
     return Run(process, program.directory / "run")
 
 
-def sync(where: Path, server: WandbServer, *words: str) -> subprocess.CompletedProcess[str]:
+def sync(
+    where: Path, server: WandbServer, *words: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from surrolab.cli import main; main()", "sync", *words],
         cwd=where,
-        env=environment() | server.environment,
+        env=environment() | server.environment | variables,
         capture_output=True,
         text=True,
         timeout=200,
@@ -84,7 +87,7 @@ def complete(arrived: Arrived, run: Run, parts: int = 1) -> None:
     if parts == 1:  # a resume begins after all lines that came, those that came again included
         assert [row["_step"] for row in arrived.history] == list(range(len(arrived.history)))
     summary = arrived.summary
-    assert summary["test/accuracy"] == {"max": pytest.approx(metrics["test/accuracy"])}
+    assert summary["test/accuracy"] == {"last": pytest.approx(metrics["test/accuracy"])}
     assert summary["val/accuracy"]["max"] == max(
         got[key][0] for key in got if key[1] == "val/accuracy"
     )
@@ -94,10 +97,27 @@ def complete(arrived: Arrived, run: Run, parts: int = 1) -> None:
     assert arrived.config["surrogate"]["_target_"] == "surrolab.surrogates.Sigmoid"
     assert arrived.config["provenance"]["seed"] == 0
     assert arrived.about["jobType"] == "train"
-    defined = arrived.definitions["val/accuracy"]
-    assert (defined["step"], defined["summary"]) == (STEP, [MAX])
-    assert arrived.definitions["spikes/*"]["step"] == STEP
-    assert any(name.startswith("media/images/surrogate") for name in arrived.files)
+    for name in {key[1] for key in got if key[1][0] != "_"} - {STEP}:
+        defined(arrived, name)
+    for picture in ("surrogate", "activity/hidden1", "confusion/val", "confusion/test"):
+        assert any(name.startswith(f"media/images/{picture}_") for name in arrived.files), picture
+
+
+def defined(arrived: Arrived, name: str) -> None:
+    """A metric has one definition, and the right one."""
+    fitting = [about for pattern, about in arrived.definitions.items() if fnmatch(name, pattern)]
+    assert len(fitting) == 1, name
+    (about,) = fitting
+    assert about["step"] == STEP, name
+    stage, _, kind = name.rpartition("/")
+    goal = {"accuracy": MAX, "loss": MIN, "loss_step": MIN}.get(kind)
+    if name.startswith(("activity/", "histograms/", "confusion/")) or name == "surrogate":
+        assert about["summary"] == [], name
+    elif goal is None or stage == "test":
+        assert about["summary"] == [LAST], name
+    else:
+        assert about["summary"] == [goal], name
+    assert about["goal"] == goal, name
 
 
 def artifacts(server: WandbServer) -> None:

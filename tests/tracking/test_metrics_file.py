@@ -173,6 +173,15 @@ def test_lines_that_are_no_rows_are_dropped(path: Path, garbage: str) -> None:
     assert read(path) == before
 
 
+def test_the_last_step_that_is_kept_still_has_one_row(path: Path) -> None:
+    written(path, 3)
+    metrics = MetricsFile(path, last_step=2)
+    metrics.log_metrics({"val/loss": 1.0}, 2)
+    metrics.finalize("success")
+    assert steps(path) == [1, 2]
+    assert read(path)[1]["val/loss"] == "1.0"
+
+
 def test_a_step_that_was_saved_and_goes_on_still_has_one_row(path: Path) -> None:
     metrics = MetricsFile(path)
     metrics.log_metrics({"a": 1}, 1)

@@ -17,7 +17,8 @@ _MIB = 2**20
 class Timing(pl.Callback):
     """Logs time and memory with the epoch's other metrics, on the first process.
 
-    - ``time/epoch_s``: seconds of training and validation, without looks and checkpoints;
+    - ``time/epoch_s``: seconds of training and validation, without looks and checkpoints, but in
+      the first epoch with W&B's pictures of the look before training;
     - ``time/samples_per_s``: training samples of all processes over the time of the training part;
     - ``system/memory_mib``: the most that a process has; on CUDA the peak of its device's memory
       since training began, elsewhere its resident memory now;

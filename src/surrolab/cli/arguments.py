@@ -28,8 +28,8 @@ class Parser(argparse.ArgumentParser):
 
 
 @contextlib.contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    """Make the folder of ``--output``, and say in one line that it cannot be written.
+def writing_to(folder: Path, option: str = "--output") -> Iterator[None]:
+    """Make the folder of an option, and say in one line that it cannot be written.
 
     Raises:
         UserError: it cannot.
@@ -39,7 +39,7 @@ def writing_to(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"--output: {folder} cannot be written ({error.strerror}); allowed: a directory that "
+            f"{option}: {folder} cannot be written ({error.strerror}); allowed: a directory that "
             "can"
         ) from error
 

@@ -12,6 +12,7 @@ from surrolab.errors import UserError
 from surrolab.sweep.storage import FILE, open_storage, storage_url
 
 OUTPUTS = Path("outputs")
+PROJECT = "surrolab"
 SWEEPS = OUTPUTS / "sweeps"
 ALLOWED = f"a sweep directory (with {FILE}), or the URL of a study's storage"
 
@@ -25,6 +26,9 @@ def run_command(words: list[str]) -> int:
     arguments = _arguments(words)
     if arguments.wandb:
         return _publish(arguments)
+    for option in ("project", "entity"):
+        if getattr(arguments, option) is not None:
+            raise UserError(f"--{option}: only with --wandb; allowed: --port and --no-browser")
     url = _url(arguments.where)
     storage = open_storage(url, make=False, option="WHERE")
     try:
@@ -46,11 +50,14 @@ def _publish(arguments: argparse.Namespace) -> int:
     """The team's workspace and report, in W&B or in files."""
     if arguments.where is not None:
         raise UserError("WHERE: not with --wandb; allowed: --project and --entity")
-    with writing_to(OUTPUTS):
+    if arguments.port is not None or not arguments.browser:
+        option = "--no-browser" if arguments.port is None else "--port"
+        raise UserError(f"{option}: not with --wandb; allowed: --project and --entity")
+    with writing_to(OUTPUTS, "--wandb"):
         pass  # Known before the work begins.
     from surrolab.tracking.publish import publish
 
-    print("\n".join(publish(arguments.entity, arguments.project, OUTPUTS)))
+    print("\n".join(publish(arguments.entity, arguments.project or PROJECT, OUTPUTS)))
     return 0
 
 
@@ -81,7 +88,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
         help="instead: make or update the team's workspace and report in W&B; without a login, "
         f"write what they would be to {OUTPUTS}",
     )
-    parser.add_argument("--project", default="surrolab", help="of W&B (%(default)s)")
+    parser.add_argument("--project", help=f"of W&B ({PROJECT})")
     parser.add_argument("--entity", help="of W&B (the login's default)")
     return parser.parse_args(words)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from surrolab.errors import UserError, one_line
 from surrolab.schema import suggestion
 from surrolab.schema.keys import Key, choice, integer, optional, text
 from surrolab.sweep.storage import without_password
+
+# Seconds that the file with a job's result may take to be seen from here.
+LATE = 10.0
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,20 @@ class ClusterHandle:
 
     def __init__(self, job: Any) -> None:
         self._job = job
+        self._ended: float | None = None
+        self._status: int | None = None
 
     def status(self) -> int | None:
-        if not self._job.done():
-            return None
+        if self._status is None and self._job.done():
+            # submitit itself would sit and wait for the result of a job that was killed.
+            self._ended = self._ended or time.monotonic()
+            if self._job.paths.result_pickle.exists():
+                self._status = self._result()
+            elif time.monotonic() - self._ended > LATE:
+                self._status = -1
+        return self._status
+
+    def _result(self) -> int:
         try:
             return int(self._job.result())
         except Exception:  # whatever it died of: another takes its place

@@ -31,7 +31,9 @@ class MetricsFile(Logger):
         self._pending: dict[str, Any] = {}
         self._written: int | None = None
         if getattr(rank_zero_only, "rank", 0) == 0:
-            self._rewrite([] if last_step is None else self._rows_until(last_step))
+            kept = [] if last_step is None else self._rows_until(last_step)
+            self._written = int(kept[-1]["step"]) if kept else None
+            self._rewrite(kept)
 
     @property
     def name(self) -> str:

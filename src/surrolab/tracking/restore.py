@@ -5,27 +5,20 @@ are in ``metrics.csv`` too, so they are not lost.
 """
 
 import contextlib
-import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from surrolab.files import atomic
+from surrolab.tracking.definitions import BEST, best_values, define_metrics, summary_kind
 from surrolab.tracking.guard import Guard
 from surrolab.tracking.metrics_file import numbers_of
 from surrolab.tracking.record_log import HEADER_SIZE, log_of, read_records
 from surrolab.tracking.segments import STEP, Segment, logged
 from surrolab.tracking.session import finish_run, start_run
-from surrolab.tracking.wandb_run import define_metrics, summary_kind
 
-CHOICE: dict[str, Callable[[float, float], float]] = {
-    "max": max,
-    "min": min,
-    "last": lambda _, value: value,
-}
 UNTRACKED = ".untracked"  # marks a run directory in which W&B's program could write nothing
 
 
@@ -62,7 +55,7 @@ def restore(run_dir: Path, segments: list[Segment]) -> Segment | None:
     """
     rows = _rows(run_dir, segments)
     summary = _summary(run_dir, segments)
-    short = len(segments) > 1 and not summary.keys() <= segments[-1].summary.keys()
+    short = len(segments) > 1 and not _holds(segments[-1].summary, summary)
     if not rows and not short:
         return None
     config = _read(run_dir / "config.yaml")
@@ -112,15 +105,17 @@ def _summary(run_dir: Path, segments: list[Segment]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for segment in segments:
         found |= segment.summary
-    kept: dict[str, dict[str, float]] = {}
-    for step, row in _numbers(run_dir):
+    rows = _numbers(run_dir)
+    for step, row in rows:
         found |= row | {STEP: step}
-        for name, value in row.items():
-            kind = summary_kind(name)
-            if kind is not None and math.isfinite(value):
-                so_far = kept.get(name, {}).get(kind, value)
-                kept[name] = {kind: CHOICE[kind](so_far, value)}
-    return found | kept
+        found |= {name: {"last": v} for name, v in row.items() if summary_kind(name) == "last"}
+    return found | best_values(rows)
+
+
+def _holds(summary: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a summary has all names, and the best where that is what it keeps."""
+    best = {name: value for name, value in wanted.items() if name in BEST}
+    return wanted.keys() <= summary.keys() and all(summary[n] == best[n] for n in best)
 
 
 def lost(run_dir: Path, segments: list[Segment]) -> list[tuple[int, dict[str, float]]]:

@@ -30,7 +30,7 @@ _FATAL = "uploading data"  # of wandb's message that it has given up on the serv
 
 
 def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
-    """A run of W&B; offline where ``mode`` is online and the server does not answer.
+    """A run of W&B; offline where ``mode`` is online and the server or the key is no good.
 
     Nobody is ever asked for a key: a batch job would wait for ever.
 
@@ -40,7 +40,7 @@ def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
         init: of ``wandb.init``, but ``mode``, ``settings`` and ``resume``.
 
     Raises:
-        UserError: online without a login, or the server refuses.
+        UserError: online without a login, or the server refuses what a good key asks for.
     """
     import wandb
 
@@ -56,8 +56,11 @@ def start_run(mode: str, guard: Guard, **init: Any) -> "wandb.Run":
                 f"logger.mode: online needs a login and there is none for {url}; allowed: {ALLOWED}"
             )
         run = _init(mode, init)
+    except wandb.errors.AuthenticationError as error:
+        guard.tell(f"the key is no good ({one_line(error)}), so the run is tracked offline")
+        run = _init("offline", init)
     except wandb.errors.Error as error:
-        # Where there is an answer, it is why: a wrong key, or a project that is not the user's.
+        # Where there is an answer, it is why, such as a project that is not the user's.
         if mode == "offline" or answers(url):
             raise UserError(
                 f"logger.mode: {mode} does not work here ({one_line(error)}); allowed: {ALLOWED}"
@@ -186,8 +189,9 @@ def _wait_for_end(path: Path) -> bool:
 
 
 def quiet(wandb: Any) -> None:
-    """Keep wandb from printing, and from asking for a key."""
+    """Keep wandb from printing and from asking for a key; the configuration has the mode."""
     report_nothing()  # and so prints nothing where it cannot report
+    os.environ.pop("WANDB_MODE", None)  # it would keep a login from being found
     settings = wandb.setup(wandb.Settings(silent=True)).settings
     wandb.termsetup(settings, None)  # which only the first set-up of a process does itself
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from surrolab.errors import one_line
 from surrolab.files import write_text
 from surrolab.tracking.guard import Guard
+from surrolab.tracking.segments import segments_in
 from surrolab.tracking.session import finish_run, record_artifacts, start_run
 
 if TYPE_CHECKING:
@@ -91,9 +92,12 @@ def _fill(run: "wandb.Run", study: dict[str, Any], directory: Path) -> None:
     run.define_metric("trial", hidden=True)
     run.define_metric("best/*", step_metric="trial")
     best: dict[str, float] = {}
-    already = run.step  # W&B refuses steps that lie behind; offline there are none
+    # W&B refuses steps that lie behind those it knows of; offline it knows of none.
+    already = run.step
+    parts = segments_in(directory, run.id)
+    told = {row["trial"] for part in parts for row in part.history if "trial" in row}
     for number, best in _best_so_far(study):
-        if number >= already:
+        if number >= already and number not in told:
             run.log({"trial": number, **best}, step=number, commit=True)
     columns, rows = _table(study)
     states = [trial["state"] for trial in study["trials"]]

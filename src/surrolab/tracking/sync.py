@@ -129,9 +129,11 @@ def check_login() -> None:
     except wandb.errors.Error as error:
         if not answers(url):
             raise RunError(silence) from error
-        raise UserError(f"{one_line(error)}; allowed: a key from `wandb login`") from error
+        raise UserError(
+            f"WANDB_API_KEY: {one_line(error)}; allowed: a key from `wandb login`"
+        ) from error
     if not found:
-        raise UserError(f"no login for {url}; allowed: after `wandb login`, or with WANDB_API_KEY")
+        raise UserError(f"WANDB_API_KEY: no login for {url}; allowed: a key from `wandb login`")
 
 
 def _send(runs: Sequence[TrackedRun]) -> Iterator[Outcome]:
@@ -142,18 +144,22 @@ def _send(runs: Sequence[TrackedRun]) -> Iterator[Outcome]:
         except Exception as error:
             yield Outcome(run.directory, run.id, f"failed: {one_line(error)}", failed=True)
         else:
-            ready.append(run)
+            if run.segments:
+                ready.append(run)
+                continue
+            what = "failed: its file is damaged, and nothing of it can be read"
+            yield Outcome(run.directory, run.id, what, failed=True)
+    parts = {run.directory / run.id: _parts(run) for run in ready}
     failed = send([segment for run in ready for segment in run.unsent])
     for run in ready:
         reasons = [failed[segment.path] for segment in run.unsent if segment.path in failed]
-        parts = _parts(run)
         for segment in run.unsent:
             # What came after a part that failed has to come after it again.
             segment.mark(sent=not reasons)
         if reasons:
             yield Outcome(run.directory, run.id, f"failed: {reasons[0]}", failed=True)
         else:
-            yield Outcome(run.directory, run.id, f"sent ({parts})")
+            yield Outcome(run.directory, run.id, f"sent ({parts[run.directory / run.id]})")
 
 
 def _parts(run: TrackedRun) -> str:

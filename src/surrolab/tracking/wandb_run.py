@@ -3,33 +3,20 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import WandbLogger
 
+from surrolab.tracking.definitions import best_values, define_metrics
 from surrolab.tracking.guard import Guard
+from surrolab.tracking.metrics_file import numbers_of
 from surrolab.tracking.segments import STEP
 from surrolab.tracking.session import finish_run, record_artifacts
 
 if TYPE_CHECKING:
     import wandb
-
-# Where there is a better and a worse the summary keeps the best.
-BETTER = {
-    "train/loss_step": "min",
-    **{f"{stage}/loss": "min" for stage in ("train", "val", "test")},
-    **{f"{stage}/mse": "min" for stage in ("train", "val", "test")},
-    **{f"{stage}/accuracy": "max" for stage in ("train", "val", "test")},
-}
-_SPIKING = ("spikes/*", "synops/*")
-LAST = (
-    *(f"{stage}{family}" for stage in ("", "train/", "test/") for family in _SPIKING),
-    *("membrane/*", "gradients/*", "surrogate/*", "alignment/*", "time/*", "system/*", "epoch"),
-)
-MEDIA = ("activity/*", "histograms/*", "confusion/*", "surrogate")
 
 
 class WandbRun(WandbLogger):
@@ -61,6 +48,7 @@ class WandbRun(WandbLogger):
         self.media = media
         self.artifacts = artifacts
         self._run = run
+        self._metrics = run_dir / "metrics.csv"
         self._data = run_dir / "wandb" / "data"
         self._row: dict[str, Any] = {}
         self._guard = guard
@@ -107,37 +95,13 @@ class WandbRun(WandbLogger):
     def finish(self, exit_code: int, tags: list[str]) -> None:
         """End the run, with more tags."""
         self.save()
+        if self._already:  # W&B looks for the best anew in each part of a run
+            best = best_values(numbers_of(self._metrics))
+            self.attempt(lambda run: run.summary.update(best))
         if tags:
             self.attempt(lambda run: setattr(run, "tags", (*(run.tags or ()), *tags)))
         with _data_in(self._data):
             finish_run(self._run, self._guard, exit_code)
-
-
-def summary_kind(name: str) -> str | None:
-    """What the summary keeps of a metric: ``min``, ``max``, ``last``; None where just its value."""
-    return BETTER.get(name) or ("last" if any(fnmatch(name, p) for p in LAST) else None)
-
-
-def define_metrics(run: "wandb.Run") -> None:
-    """What a workspace has to know of the metrics: the axis, the summary, and what is better."""
-    run.define_metric(STEP, hidden=True)
-    # Of several patterns that a name fits W&B takes any: there is none for all the rest.
-    for name in MEDIA:
-        run.define_metric(name, step_metric=STEP)
-    for name in LAST:
-        run.define_metric(name, step_metric=STEP, summary="last")
-    for name, better in BETTER.items():
-        run.define_metric(name, step_metric=STEP, summary=better)
-        _define_goal(run, name, better)
-
-
-def _define_goal(run: "wandb.Run", name: str, better: str) -> None:
-    """Whether more or less is better; W&B keeps it, but its clients have ceased to offer it."""
-    from wandb.proto import wandb_internal_pb2 as protocol
-
-    kind: Any = protocol.MetricRecord  # type: ignore[attr-defined]
-    goal = "GOAL_MAXIMIZE" if better == "max" else "GOAL_MINIMIZE"
-    run._metric_callback(kind(name=name, goal=kind.MetricGoal.Value(goal)))
 
 
 @contextlib.contextmanager

@@ -12,9 +12,9 @@ TITLE = "surrolab"
 VIEW = "surrolab"
 STEP = "trainer/global_step"
 SURROGATE = "surrogate._target_"
-# The summary of what has a better and a worse is its best.
+# The summary keeps the best of validation, and the test of the epoch that is chosen by it.
 ACCURACY = "val/accuracy.max"
-TEST_ACCURACY = "test/accuracy.max"
+TEST_ACCURACY = "test/accuracy.last"
 SWEPT = ("surrogate.slope", "surrogate.scale", "optimizer.lr", "encoding.steps")
 
 
