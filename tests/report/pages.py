@@ -27,6 +27,10 @@ class Page(HTMLParser):
         assert self.open == []
         self.data = {kind: unpacked(text) for kind, text in self.scripts if kind}
         self.figures = self.data["figures"]["figures"]
+        self.lists = self.data["figures"].get("lists", {})
+        # What the page's script says in words.
+        lines = [line for found in self.lists.values() for line in found]
+        self.words += "\n".join("".join(line) for line in lines)
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import Page, page_of
+from pages import Page, page_of, unpacked
 from runs import SCRIPT, copy_run, records
 
 from surrolab.report.drawing import DASH
@@ -92,10 +92,10 @@ def test_curves_are_those_of_the_files(site, runs):
     names = Page(site / "index.html").data["index"]["curves"]
     assert names[0] == "val/accuracy"
     text = (site / "curves" / f"{names.index('spikes/hidden1/rate')}.js").read_text()
-    lines = json.loads(text.partition(",")[2].removesuffix(");\n"))
+    lines = unpacked(text.partition('"')[2].removesuffix('");\n'))
     run = read_run(Place((runs / "runs" / "2026-11-25" / "atan").resolve()))
     expected = [end["spikes/hidden1/rate"] for end in run.ends]
-    assert lines[run.key] == pytest.approx(expected, rel=1e-5)
+    assert lines[run.key] == pytest.approx(expected, rel=5e-4)
 
 
 def test_a_run_has_a_page_with_all_there_is(site):

@@ -9,7 +9,8 @@ from markupsafe import Markup
 from surrolab.pictures.page import render
 from surrolab.report.drawing import DASH, label, number, rounded, script_json
 from surrolab.report.epochs import MEAN_RATE
-from surrolab.report.section import part
+from surrolab.report.section import packed, part
+from surrolab.report.site.axes import short
 from surrolab.report.site.epoch_curves import thinned
 from surrolab.report.site.run_file import STATES, RunFile
 from surrolab.report.site.run_page import POLICY
@@ -129,8 +130,9 @@ def curve_files(rows: Sequence[Row]) -> dict[str, str]:
             epochs, curve = thinned(row.run.ends, name, POINTS)
             if curve:
                 even = epochs == list(range(1, len(epochs) + 1))
+                curve = [short(value, 4) for value in curve]
                 lines[row.run.key] = curve if even else {"x": epochs, "y": curve}
-        found[name] = f"surrolab.curves({place},{script_json(lines)});\n"
+        found[name] = f'surrolab.curves({place},"{packed(lines)}");\n'
     return found
 
 

@@ -29,7 +29,9 @@ def facts_of(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, value in found.items():
         if key == "earlier":
             continue
-        if isinstance(value, dict) and key in ("git", "packages"):
+        if isinstance(value, dict) and key == "packages":
+            rows.append((key, ", ".join(f"{name} {_words(item)}" for name, item in value.items())))
+        elif isinstance(value, dict) and key == "git":
             rows += [(f"{key}: {name}", _words(item)) for name, item in value.items()]
         elif isinstance(value, dict) and key == "layers":
             rows += [(f"layer {name}", _layer_words(item)) for name, item in value.items()]

@@ -46,6 +46,13 @@ def run_page(run: RunFile, sweep: tuple[str, str] | None = None) -> str:
         for index, figure in enumerate(section.figures)
     }
     main = [name for name in MAIN if name in run.metrics]
+    others = sorted(name for name in run.metrics if name not in main)
+    # What is of no use without the script is packed with the figures: hundreds of pages stay small.
+    lists = {
+        **{section.key: section.choices for section in sections},
+        "metrics": [f"{name}: {number(run.metrics[name])}" for name in [*main, *others]],
+        "settings": [_line(setting, given) for setting in found],
+    }
     return render(
         "site/run.html.j2",
         number,
@@ -54,17 +61,15 @@ def run_page(run: RunFile, sweep: tuple[str, str] | None = None) -> str:
         run=run,
         facts=_facts(run, sweep),
         main=[(name, run.metrics[name]) for name in main],
-        metrics=sorted((n, v) for n, v in run.metrics.items() if n not in main),
         sections=sections,
         different=[setting for setting in found if setting.differs and not _is_name(setting)],
         settings=found,
-        given=given,
         command=command(run, found),
         provenance=facts_of(run.provenance),
         earlier=earlier(run),
         log=read_text(run.path / "train.log", tail=4000) if run.status != "completed" else "",
         address=f"{run.path.as_uri()}/",
-        figures=packed({"figures": figures, "notes": {}}),
+        figures=packed({"figures": figures, "notes": {}, "lists": lists}),
     )
 
 
@@ -76,6 +81,13 @@ def alignment(run: RunFile) -> float | None:
         for record in read_records(run.path, "diagnostics", 1):
             known = record.values().get(name)
     return known
+
+
+def _line(setting: Setting, given: set[str]) -> str | tuple[str, str]:
+    """A setting's line of the list; two parts where the first is to be marked."""
+    text = f"{setting.key}: {setting.value}"
+    typed = "  # typed" if setting.key in given else ""
+    return (text, f"  # default: {setting.default}{typed}") if setting.differs else text + typed
 
 
 def _is_name(setting: Setting) -> bool:
