@@ -23,8 +23,6 @@ USUAL = (
     *("val/accuracy", "val/mse", "val/loss", "train/accuracy", "train/loss", MEAN_RATE),
     *("synops/effective_acs", "time/epoch_s"),
 )
-# Columns for which paper has no room.
-SLIGHT = {"scale", "model", "engine", "alignment", "findings", "started", "notes"}
 # What surrogates are compared by: its name, its metric, its title.
 MEASURES = (
     ("val", "val/accuracy", "val/accuracy"),
@@ -91,8 +89,6 @@ def index_page(
         policy=POLICY,
         heads=[heads[i] for i in shown],
         numeric=[numeric[i] for i in shown],
-        # Behind the column of ticks, and counted from 1.
-        unprinted=[n + 2 for n, i in enumerate(shown) if heads[i] in SLIGHT],
         rows=[(row, [line[i] for i in shown]) for row, line in zip(rows, cells, strict=True)],
         counts=", ".join(
             f"{count} {state}"

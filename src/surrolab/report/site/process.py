@@ -13,6 +13,18 @@ def when(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
+def code(found: Mapping[str, Any]) -> str:
+    """Which code: the release, and the commit where it ran from a checkout."""
+    packages, git = found.get("packages"), found.get("git")
+    words = []
+    if isinstance(packages, dict) and packages.get("surrolab"):
+        words.append(f"surrolab {packages['surrolab']}")
+    if isinstance(git, dict) and git.get("commit"):
+        words.append(f"commit {str(git['commit'])[:12]}")
+        words += ["with changes"] if git.get("dirty") is True else []
+    return ", ".join(words) or DASH
+
+
 def earlier(run: RunFile) -> list[tuple[str, list[tuple[str, str]]]]:
     """The processes before the last: a title, when each began, and what else is not as in it."""
     last = facts_of(run.provenance)

@@ -14,7 +14,7 @@ from surrolab.report.site.confusion import confusion
 from surrolab.report.site.defaults import Setting, settings
 from surrolab.report.site.epoch_curves import layers, learning
 from surrolab.report.site.looks import gradient_map, membranes
-from surrolab.report.site.process import earlier, facts_of, when
+from surrolab.report.site.process import code, earlier, facts_of, when
 from surrolab.report.site.records import Record, read_records
 from surrolab.report.site.repeat import command
 from surrolab.report.site.run_file import RunFile
@@ -107,6 +107,7 @@ def _facts(run: RunFile, sweep: tuple[str, str] | None) -> list[tuple[str, str, 
         ("Surrogate", ", ".join(words), ""),
         ("Network", ", ".join(word for word in chosen if word) or DASH, ""),
         ("Engine", run.engine or DASH, ""),
+        ("Code", code(run.provenance), ""),
         ("Seed", number(run.seed), ""),
         ("Samples", _samples(run), ""),
         ("Epochs", f"{run.epochs}{_best(run)}", ""),
