@@ -6,7 +6,7 @@ import json
 import pytest
 from browser import CHROMIUM, browser
 from pages import Page
-from reader import DRAWN, LINES, column, press
+from reader import DRAWN, LINES, column, find, press
 from runs import copy_run
 
 from surrolab.report.site import write_site
@@ -139,3 +139,23 @@ def test_runs_without_an_accuracy_are_compared_by_their_error(trained, tmp_path)
         )
         assert plots[:2] == ["val/mse", "test/mse"]
         assert tab.complaints == []
+
+
+@pytest.mark.parametrize("plot", ["strip-val", "curves-0"])
+def test_a_point_leads_to_its_run(trained, tmp_path, plot):
+    for surrogate in ("sigmoid", "atan"):
+        copy_run(trained.path, tmp_path / "runs" / surrogate, surrogate, surrogate)
+    index = write_site([tmp_path / "runs"], tmp_path / "site")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(index.as_uri())
+        tab.until(f"{DRAWN} && {LINES}.length === 2")
+        find(tab, "atan")  # the plots are others then
+        tab.until(f"{LINES}.length === 1 && {DRAWN}")
+        tab.evaluate(
+            f"""(() => {{
+              const plot = document.querySelector('[data-figure={plot}]');
+              const [customdata] = plot.data.find((trace) => trace.customdata?.length).customdata;
+              plot.emit('plotly_click', {{ points: [{{ customdata }}] }});
+            }})()"""
+        )
+        tab.until("document.title.startsWith('atan')")

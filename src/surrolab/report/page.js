@@ -110,6 +110,7 @@
     plot.style.height = `${layout.height}px`;
     Plotly.react(plot, painted(data, roles), painted(layout, roles), CONFIG);
     plot.dataset.drawn = "yes";
+    plot.dispatchEvent(new Event("drawn", { bubbles: true }));
   };
   // Plots wait for their turn: what the reader sees comes first, and never two at once.
   const seen = (plot) => {

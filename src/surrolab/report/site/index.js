@@ -322,17 +322,16 @@
           },
         },
       });
-      follow(plot);
     }
   };
   // A point leads to its run.
-  const follow = (plot) => {
-    if (plot.dataset.follows || !plot.on) return;
+  document.addEventListener("drawn", ({ target: plot }) => {
+    if (plot.dataset.follows) return;
     plot.dataset.follows = "yes";
     plot.on("plotly_click", ({ points: [point] }) => {
       if (typeof point.customdata === "string") location.href = point.customdata;
     });
-  };
+  });
 
   if (table) {
     form.hidden = false;
@@ -364,9 +363,6 @@
     metric.addEventListener("change", () => { keep(); drawCurves(); });
     fold.addEventListener("change", () => { keep(); drawCurves(); });
     filter();
-    addEventListener("DOMContentLoaded", () => setTimeout(() => {
-      document.querySelectorAll("#strips .plot, [data-figure=curves-0]").forEach(follow);
-    }, 500));
   }
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();
