@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from arrivals import SHORT, SOON, STEP, artifacts, complete, online, said, same, sync
+from arrivals import PICTURES, SHORT, SOON, STEP, artifacts, complete, online, said, same, sync
 from conftest import Program, Run
 from wandb_server import WandbServer
 
@@ -24,7 +24,7 @@ def test_all_of_a_run_arrives(program: Program, server: WandbServer, untracked: 
     run = online(program, server, "logger.group=g", "logger.tags=[a,b]")
     same(run, untracked)
     assert said(run) == []
-    complete(server.run, run)
+    complete(server.run, run, pictures=PICTURES)
     assert (server.run.about["groupName"], server.run.about["tags"]) == ("g", ["a", "b"])
     assert server.run.project == "surrolab"
     artifacts(server)
@@ -38,7 +38,7 @@ def test_all_of_a_run_arrives(program: Program, server: WandbServer, untracked: 
 @pytest.mark.slow
 def test_two_processes_are_one_run(program: Program, server: WandbServer) -> None:
     run = online(program, server, "trainer=ddp_cpu")
-    complete(server.run, run)
+    complete(server.run, run, pictures=PICTURES)
     assert server.run.config["provenance"]["processes"] == 2
 
 
@@ -64,7 +64,7 @@ def test_a_wrong_key(program: Program, server: WandbServer, untracked: Run, key:
     server.refuse_keys = False
     process = sync(program.directory, server, "run", WANDB_MODE="offline")
     assert (process.returncode, process.stderr) == (0, "")
-    complete(server.run, run)
+    complete(server.run, run, pictures=PICTURES)
 
 
 def test_no_key(program: Program, server: WandbServer) -> None:
