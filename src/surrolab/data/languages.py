@@ -26,6 +26,8 @@ class Languages(TokenSequences):
         as in `TokenSequences`.
     """
 
+    licence = "Unicode licence (CLDR)"
+
     def texts(self) -> Texts:
         meanings: dict[str, set[str]] = defaultdict(set)
         rows = []

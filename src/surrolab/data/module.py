@@ -64,6 +64,7 @@ class DataModule(pl.LightningDataModule, ABC):
             (``overfit_batches`` would put another sampler in place of this one).
         target: what ``y`` is; "class" is a class index.
         class_names: what the classes are called, in the order of their index.
+        licence: of the data, in words.
         channel_axis: axis of a sample, without time, along which ``normalize`` has a mean each.
 
     Raises:
@@ -74,6 +75,7 @@ class DataModule(pl.LightningDataModule, ABC):
     classes: int
     steps: int | None
     target: ClassVar[Literal["class"]] = "class"
+    licence: ClassVar[str] = "of whoever made the file"
     channel_axis: ClassVar[int] = 0
 
     def __init__(
@@ -133,6 +135,11 @@ class DataModule(pl.LightningDataModule, ABC):
         """
         self.setup()
         return {str(stage): index for stage, index in self._indices.items()}
+
+    @property
+    def samples(self) -> dict[str, Samples]:
+        """The samples of "train", "val" and "test"; loads the data if need be."""
+        return {str(stage): samples for stage, samples in self._loaded().items()}
 
     @property
     def split_sizes(self) -> dict[str, int]:

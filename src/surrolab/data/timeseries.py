@@ -100,6 +100,8 @@ class SktimeSeries(TimeSeries):
         ValueError: there is no such set.
     """
 
+    licence = "none is stated (UCR and UEA archives)"
+
     def __init__(
         self,
         set: str,
