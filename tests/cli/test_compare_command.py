@@ -91,6 +91,29 @@ def test_runs_that_are_the_same(runs, capsys):
     assert "configurations are the same" in call(capsys, "compare", runs[0], runs[0])[1]
 
 
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((0.001234561, 0.001234562), ["0.001234561", "0.001234562"]),
+        ((1, "1"), ["1", '"1"']),
+        ((0.1, 0.2), ["0.1", "0.2"]),
+        ((None, "null"), ["null", '"null"']),
+    ],
+)
+def test_values_that_differ_are_told_apart(tmp_path, capsys, values, shown):
+    runs = [
+        make_run(tmp_path / str(i), **{"optimizer.lr": value}) for i, value in enumerate(values)
+    ]
+    output = call(capsys, "compare", *runs)[1]
+    assert words_of(output, "optimizer.lr") == shown
+    assert "configurations are the same" not in output
+
+
+def test_numbers_are_compared_by_value(tmp_path, capsys):
+    runs = [make_run(tmp_path / str(v), **{"optimizer.lr": v}) for v in (1, 1.0)]
+    assert "configurations are the same" in call(capsys, "compare", *runs)[1]
+
+
 def test_a_name_does_not_reach_the_terminal_as_a_command(tmp_path, capsys):
     name = "[red]x[/red]\x1b[31m\x07"
     runs = [make_run(tmp_path / n, {"a": 1.0}, name=name) for n in "ab"]
@@ -149,6 +172,31 @@ def test_help_answers_at_once(tmp_path):
             [sys.executable, "-c", code, command], capture_output=True, text=True, check=True
         )
         assert process.stdout.startswith(f"usage: surrolab {command}")
+
+
+def test_a_watch_goes_on_whatever_goes_wrong(runs, tmp_path, monkeypatch, capsys):
+    from surrolab.report.site import Site
+
+    write, calls = Site.write, []
+
+    def failing(site):
+        calls.append(site)
+        if 2 <= len(calls) <= 4:
+            raise ZeroDivisionError("two\nlines")
+        return write(site)
+
+    def serve(server, path, browser):
+        end = time.monotonic() + 20
+        while len(calls) < 6:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    monkeypatch.setattr(Site, "write", failing)
+    monkeypatch.setattr("surrolab.cli.report.serve", serve)
+    monkeypatch.setattr("surrolab.cli.report.EVERY", 0.01)
+    status, _, error = call(capsys, "report", tmp_path, "--output", tmp_path / "site", "--watch")
+    assert status == 0
+    assert error == ("surrolab: the report cannot be written (ZeroDivisionError: two lines)\n")
 
 
 def test_a_report_that_is_watched_follows_the_runs(runs, tmp_path):

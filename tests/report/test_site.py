@@ -5,13 +5,11 @@ import json
 import os
 import random
 import shutil
-import zlib
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+from pages import Page, page_of, unpacked
 from runs import SCRIPT, copy_run, records
 
 from surrolab.report.drawing import DASH
@@ -20,72 +18,6 @@ from surrolab.report.site.defaults import settings
 from surrolab.report.site.discover import Place
 from surrolab.report.site.run_file import read_run
 from surrolab.report.site.served import application
-
-VOID = {"meta", "br", "link", "img", "input"}
-
-
-def unpacked(text):
-    if not text.startswith("{"):
-        text = zlib.decompress(base64.b64decode(text, validate=True))
-    return json.loads(text)
-
-
-class Page(HTMLParser):
-    """What a browser would find in a page of the site."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path, self.words, self.addresses, self.open = path, "", [], []
-        self.tags, self.scripts, self.rows, self.plots = [], [], [], {}
-        self.feed(path.read_text(encoding="utf-8"))
-        assert self.open == []
-        self.data = {kind: unpacked(text) for kind, text in self.scripts if kind}
-        self.figures = self.data["figures"]["figures"]
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        self.tags.append(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-        self.addresses += [attributes[name] for name in ("src", "href") if name in attributes]
-        assert not [name for name in attributes if name.startswith("on")]
-        if tag == "script":
-            self.scripts.append([attributes.get("id"), ""])
-        if "data-figure" in attributes:
-            self.plots[attributes["data-figure"]] = attributes
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            self.scripts[-1][1] += data
-        else:
-            self.words += data
-        if self.rows and {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += data
-
-    @property
-    def table(self):
-        """Rows of the index by their heads."""
-        heads = self.rows[0]
-        return [dict(zip(heads, row, strict=True)) for row in self.rows[1:] if row]
-
-    def missing(self):
-        """Addresses within the site that lead nowhere, and those that lead out of it."""
-        lost = []
-        for address in self.addresses:
-            parts = urlsplit(address)
-            if parts.scheme:
-                lost += [] if address.startswith("file:///") else [address]
-            elif parts.path and not (self.path.parent / unquote(parts.path)).exists():
-                lost.append(address)
-        return lost
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +53,6 @@ def runs(tmp_path_factory, trained):
 @pytest.fixture(scope="module")
 def site(runs, tmp_path_factory):
     return write_site([runs], tmp_path_factory.mktemp("site")).parent
-
-
-def page_of(site, name):
-    (path,) = (site / "runs").glob(f"{name}-????????.html")
-    return Page(path)
 
 
 def test_the_index_has_every_run_once(site):
@@ -165,10 +92,10 @@ def test_curves_are_those_of_the_files(site, runs):
     names = Page(site / "index.html").data["index"]["curves"]
     assert names[0] == "val/accuracy"
     text = (site / "curves" / f"{names.index('spikes/hidden1/rate')}.js").read_text()
-    lines = json.loads(text.partition(",")[2].removesuffix(");\n"))
+    lines = unpacked(text.partition('"')[2].removesuffix('");\n'))
     run = read_run(Place((runs / "runs" / "2026-11-25" / "atan").resolve()))
     expected = [end["spikes/hidden1/rate"] for end in run.ends]
-    assert lines[run.key] == pytest.approx(expected, rel=1e-5)
+    assert lines[run.key] == pytest.approx(expected, rel=5e-4)
 
 
 def test_a_run_has_a_page_with_all_there_is(site):
@@ -333,7 +260,8 @@ def test_half_written_failed_and_foreign_directories(runs, tmp_path):
     status = {row["directory"].partition("/")[2]: row["status"] for row in index.table}
     assert status == {
         **dict.fromkeys(("config", "numbers", "pickled"), "completed"),
-        **dict.fromkeys(("cut", "result", "binary", "folders", "starting"), "running"),
+        **dict.fromkeys(("cut", "result", "binary", "folders"), "running"),
+        "starting": "unfinished",  # it has a lock, which nobody holds
         "failed": "failed",
     }
     assert "3 more directories have" in index.words
@@ -408,15 +336,6 @@ def test_a_directory_that_nothing_can_be_made_of_hides_no_other(runs, tmp_path, 
     assert f"No page could be made of {path} ({why})." in Page(written.index).words
 
 
-def test_a_run_that_has_not_changed_for_long_is_not_running(runs, tmp_path):
-    run = copy_run(runs / "runs" / "2026-11-25" / "steep", tmp_path / "x")
-    (run / "result.json").unlink()
-    assert read_run(Place(run)).status == "running"
-    for path in run.rglob("*"):
-        os.utime(path, (1.6e9, 1.6e9))
-    assert read_run(Place(run)).status == "unfinished"
-
-
 def test_discovery_follows_nothing_twice(runs):
     twice = discover([runs, runs / "runs", runs / "runs" / "latest", runs / "sweeps" / "widths"])
     assert len(twice.runs) == 9
@@ -478,6 +397,11 @@ def ask(site, path, method="GET", host="127.0.0.1:8080", **more):
     return told, b"".join(application(site)(environ, start))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "localhost:8080"])
+def test_a_browser_leaves_out_port_80(site, host):
+    assert ask(site, "/", host=host)[0]["status"] == "200 OK"
+
+
 def test_served_pages_ask_whether_they_have_changed(site):
     told, page = ask(site, "/")
     assert told["status"] == "200 OK"
@@ -500,6 +424,8 @@ def test_served_pages_ask_whether_they_have_changed(site):
         ("/runs", "127.0.0.1:1", "GET", "404"),
         ("/.hidden", "127.0.0.1:1", "GET", "404"),
         ("/", "evil.example:80", "GET", "403"),
+        ("/", "evil.example", "GET", "403"),
+        ("/", "", "GET", "403"),
         ("/", "127.0.0.1:1", "POST", "405"),
     ],
 )

@@ -1,50 +1,21 @@
 """The site as a reader finds it: what it draws, sorts, filters and folds."""
 
-import json
+import csv
 import time
 
 import numpy as np
 import pytest
 from browser import CHROMIUM, browser
 from PIL import Image
+from reader import DRAWN, LINES, SHOWN, column, find, press
 from runs import SCRIPT, copy_run, records
 
 from surrolab.report.site import Site, write_site
 
+SEEN_AND_NOT_DRAWN = """[...document.querySelectorAll('[data-figure]:not([data-drawn])')].filter(
+  (plot) => plot.getBoundingClientRect().top < innerHeight).length"""
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
-
-DRAWN = "document.querySelectorAll('[data-figure]:not([data-drawn])').length === 0"
-SHOWN = "[...document.querySelectorAll('#table tbody tr')].filter((row) => !row.hidden)"
-# Of traces in the curves, names without those of bands.
-LINES = "document.querySelector('[data-figure=curves-0]').data.map((t) => t.name).filter(Boolean)"
-
-
-def column(tab, head):
-    """Texts of a column, of the rows that are shown."""
-    return tab.evaluate(
-        f"""(() => {{
-          const heads = [...document.querySelectorAll('#table thead th')];
-          const place = heads.findIndex((one) => one.textContent === {json.dumps(head)});
-          return {SHOWN}.map((row) => row.cells[place].textContent);
-        }})()"""
-    )
-
-
-def press(tab, head, table="#table"):
-    tab.evaluate(
-        f"[...document.querySelectorAll('{table} thead button')]"
-        f".find((one) => one.textContent === {json.dumps(head)}).click()"
-    )
-
-
-def find(tab, words):
-    tab.evaluate(
-        f"""(() => {{
-          const field = document.getElementById('find');
-          field.value = {json.dumps(words)};
-          field.dispatchEvent(new Event('input', {{ bubbles: true }}));
-        }})()"""
-    )
 
 
 def test_a_reader_sorts_filters_folds_and_is_not_harmed(trained, tmp_path):
@@ -100,25 +71,32 @@ def test_a_reader_sorts_filters_folds_and_is_not_harmed(trained, tmp_path):
     assert grey.std() > 10
 
 
+def vary(run, draw):
+    """Other numbers in ``metrics.csv``, as those of another run: same files would pack well."""
+    with (run / "metrics.csv").open() as file:
+        heads, *rows = csv.reader(file)
+    for place, head in enumerate(heads):
+        if head not in ("step", "epoch") and len({row[place] for row in rows}) > 2:
+            for row in rows:
+                if row[place]:
+                    row[place] = repr(float(row[place]) * (1 + 0.03 * draw.standard_normal()))
+    with (run / "metrics.csv").open("w") as file:
+        csv.writer(file).writerows([heads, *rows])
+
+
 @pytest.mark.slow
-def test_hundreds_of_runs(trained, tmp_path):
+def test_hundreds_of_runs(program, tmp_path):
     at = tmp_path / "runs"
     draw = np.random.default_rng(0)
-    records(copy_run(trained.path, tmp_path / "model"), 0, neurons=128)
-    records(tmp_path / "model", 3, neurons=128)
+    words = ("surrogate=sigmoid", "trainer.max_epochs=30", "model.hidden=[128,128,128]")
+    model = program.run("model", *words).path
     names = ("sigmoid", "atan", "triangle", "fast_sigmoid", "gaussian")
     for number in range(300):
         slope, seed = float(2 ** (number // 15 % 5)), number % 3
         accuracy = round(0.5 + 0.4 * draw.random(), 4)
-        copy_run(
-            tmp_path / "model",
-            at / f"{number:03}",
-            f"run {number}",
-            names[number // 3 % 5],
-            slope,
-            seed,
-            accuracy,
-        )
+        run = at / f"{number:03}"
+        copy_run(model, run, f"run {number}", names[number // 3 % 5], slope, seed, accuracy)
+        vary(run, draw)
     site = Site([at], tmp_path / "site")
     began = time.process_time()
     written = site.write()
@@ -136,10 +114,17 @@ def test_hundreds_of_runs(trained, tmp_path):
         seconds = []
         for _ in range(3):  # other programs may be running
             tab.open(written.index.as_uri())
-            tab.until(f"document.documentElement.dataset.ready && {DRAWN}")
-            seconds.append(int(tab.evaluate("document.documentElement.dataset.ready")) / 1000)
-        print("interactive after", seconds)
-        assert min(seconds) < 2
+            tab.until("document.documentElement.dataset.plotted")
+            # From the start of the navigation until the table answers, and what is seen is drawn.
+            times = [
+                int(tab.evaluate(f"document.documentElement.dataset.{name}")) / 1000
+                for name in ("ready", "plotted")
+            ]
+            assert tab.evaluate(SEEN_AND_NOT_DRAWN) == 0
+            tab.until(DRAWN)
+            seconds.append(times)
+        print("the table answers, the plots are drawn after", seconds)
+        assert min(map(max, seconds)) < 2
         took = tab.evaluate(
             """(() => {
               const began = performance.now();

@@ -55,20 +55,20 @@ def check(sweep: Sweep, trials: int, epochs: int) -> None:
 
 
 def test_a_killed_worker_s_trial_goes_on_from_its_checkpoint(sweep: Sweep) -> None:
-    sweep.spec("trainer.max_epochs=24", trials=2, workers=1)
+    sweep.spec("trainer.max_epochs=16", trials=2, workers=1)
     process = sweep.start()
     os.kill(sweep.wait_for_epoch(3, process), signal.SIGKILL)
     ended = sweep.wait(process)
     assert (ended.status, ended.err) == (0, "")
     sweep.none_left()
-    check(sweep, 2, 24)
+    check(sweep, 2, 16)
     assert [trial.user_attrs["attempts"] for trial in sweep.trials()] == [2, 1]
     assert went_on(sweep.parts(0))
     # Once more does nothing; a larger number does what is missing.
     before = {path: path.stat().st_mtime_ns for path in (sweep.path / "trials").rglob("*")}
     assert "trial 0: " not in sweep.finish().out
     sweep.finish("trials=3")
-    check(sweep, 3, 24)
+    check(sweep, 3, 16)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items() if path.is_file())
     # The line that is shown for a trial makes the same run, from anywhere.
     best = max(sweep.trials(), key=lambda trial: trial.value)

@@ -42,7 +42,13 @@ def test_two_processes_are_one_run(program: Program, server: WandbServer) -> Non
     assert server.run.config["provenance"]["processes"] == 2
 
 
-@pytest.mark.parametrize("key", ["abc", "f" * 40], ids=["malformed", "wrong"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("f" * 40, id="wrong"),
+        pytest.param("abc", id="malformed", marks=pytest.mark.slow),
+    ],
+)
 def test_a_wrong_key(program: Program, server: WandbServer, untracked: Run, key: str) -> None:
     """The run goes on offline, and is sent with the right key."""
     server.refuse_keys = True

@@ -1,6 +1,7 @@
 """``surrolab compare RUN RUN...``: what differs between runs, and what came of it."""
 
 import argparse
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.text import Text
 from surrolab.cli.arguments import Parser
 from surrolab.errors import UserError
 from surrolab.report.drawing import DASH, label, number
+from surrolab.report.site.defaults import same
 from surrolab.report.site.discover import discover
 from surrolab.report.site.run_file import RunFile, read_run
 from surrolab.report.summary import duration
@@ -22,6 +24,7 @@ FIRST = ("test/accuracy", "val/accuracy", "test/mse", "val/mse", "test/loss", "v
 # What is better when it is higher, and when it is lower; of other numbers neither is.
 HIGHER = ("accuracy",)
 LOWER = ("loss", "mse", "effective_macs", "effective_acs", "footprint")
+_MISSING = object()  # of a key that a run does not have
 Rows = Sequence[tuple[str, Sequence[Text]]]
 
 
@@ -95,10 +98,29 @@ def _different(runs: Sequence[RunFile]) -> Rows:
     keys = list(dict.fromkeys(key for found in own for key in found))
     rows = []
     for key in keys:
-        values = [label(found[key]) if key in found else DASH for found in own]
-        if len(set(values)) > 1 and key not in ("seed", "name"):  # which are said above
-            rows.append((key, [plain(value) for value in values]))
+        values = [found.get(key, _MISSING) for found in own]
+        if key in ("seed", "name") or _all_same(values):  # those are said above
+            continue
+        words = [DASH if value is _MISSING else label(value) for value in values]
+        if not all(same(a, b) for a, b in _with_one_text(values, words)):
+            words = [_distinct(value) for value in values]
+        rows.append((key, [plain(word) for word in words]))
     return rows
+
+
+def _all_same(values: Sequence[Any]) -> bool:
+    return all(same(values[0], value) for value in values[1:])
+
+
+def _with_one_text(values: Sequence[Any], words: Sequence[str]) -> list[tuple[Any, Any]]:
+    """Pairs of values that are shown alike."""
+    first: dict[str, Any] = {}
+    return [(first.setdefault(word, v), v) for v, word in zip(values, words, strict=True)]
+
+
+def _distinct(value: Any) -> str:
+    """With all digits, and texts in quotes."""
+    return DASH if value is _MISSING else json.dumps(value)
 
 
 def _choices(run: RunFile) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from surrolab.cli.arguments import Parser, writing_to
 from surrolab.cli.serving import HOST, PORT, open_server, port, serve
-from surrolab.errors import UserError
+from surrolab.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from surrolab.report.site import Site
@@ -58,10 +58,11 @@ def _watch(site: "Site", arguments: argparse.Namespace) -> int:
             try:
                 site.write()
                 told = ""
-            except OSError as error:
-                if told != str(error):
-                    told = str(error)
-                    print(f"surrolab: the report cannot be written ({told})", file=sys.stderr)
+            except Exception as error:  # whatever it is, runs go on and so does the report
+                why = f"{type(error).__name__}: {one_line(error)}"
+                if told != why:
+                    told = why
+                    print(f"surrolab: the report cannot be written ({why})", file=sys.stderr)
 
     try:
         with open_server(arguments.port, application(site.output)) as server:

@@ -73,6 +73,12 @@ def label(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else json.dumps(value)
 
 
+def exact(value: Any) -> str:
+    """A value as it is typed, with all of its digits."""
+    text = label(value)
+    return repr(value) if isinstance(value, float) and float(text) != value else text
+
+
 def number(value: Any) -> str:
     """A number for people: four digits; a dash where there is none."""
     if value is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from surrolab.report.reading import LARGEST_TABLE, read_text
 from surrolab.report.study_file import Study, Trial
 
 MEAN_RATE = "spikes/mean_rate"
@@ -74,9 +75,9 @@ def read_ends(path: Path, metrics: Sequence[str] | None = None) -> list[dict[str
     """
     try:
         # A last line without an end is still being written.
-        whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
+        whole = read_text(path, most=LARGEST_TABLE).rpartition("\n")[0]
         rows = list(csv.DictReader(whole.splitlines()))
-    except (OSError, csv.Error):
+    except csv.Error:
         return []
     ends: dict[int, dict[str, float]] = {}
     for row in rows:

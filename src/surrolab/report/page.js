@@ -45,6 +45,12 @@
     zeroline: false, ticks: "outside", ticklen: 4, automargin: true, exponentformat: "power",
     title: { standoff: 8, font: { size: 13 } },
   };
+  // Of bytes, the numbers between two ends; 0 is none.
+  const numbers = ({ data, low, span, log }) => Array.from(decoded(data), (level) => {
+    if (level === 0) return null;
+    const value = low + (span * (level - 1)) / 254;
+    return log ? 10 ** value : value;
+  });
   const framed = (layout) => Object.fromEntries(
     Object.entries(layout).map(([k, v]) => [k, /^[xy]axis\d+$/.test(k) ? merged(AXIS, v) : v]));
   for (const key of Object.keys(AXIS)) if (key.endsWith("color")) COLOURED.add(key);
@@ -95,6 +101,7 @@
       ...trace,
       visible: trace.meta === undefined || trace.meta === choice,
       ...(trace.bits && { z: unpacked(trace.bits) }),
+      ...(trace.levels && { y: numbers(trace.levels) }),
       ...(trace.hoverinfo === "text" && { hovertext: trace.customdata.map((trial) => notes[trial] ?? "") }),
     }));
     const layout = merged(merged(BASE, framed(figure.layout)), figure.choices[choice] ?? {});
@@ -103,24 +110,63 @@
     plot.style.height = `${layout.height}px`;
     Plotly.react(plot, painted(data, roles), painted(layout, roles), CONFIG);
     plot.dataset.drawn = "yes";
+    plot.dispatchEvent(new Event("drawn", { bubbles: true }));
   };
-  let rest = [];
+  // Plots wait for their turn: what the reader sees comes first, and never two at once.
+  const seen = (plot) => {
+    const { top, bottom } = plot.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  };
+  const rest = new Set();
+  let busy = false;
   const next = () => {
-    const plot = rest.shift();
-    if (plot === undefined) return;
-    if (!plot.dataset.drawn) draw(plot);
+    const waiting = [...rest].filter((plot) => plots.includes(plot) && figures[plot.dataset.figure]);
+    const plot = waiting.find(seen) ?? waiting[0];
+    busy = plot !== undefined;
+    if (!busy) return;
+    rest.delete(plot);
+    draw(plot);
+    if (!document.documentElement.dataset.plotted && ![...rest].some(seen)) {
+      document.documentElement.dataset.plotted = String(Math.round(performance.now()));
+    }
     setTimeout(next);
+  };
+  const wait = (some) => {
+    some.forEach((plot) => rest.add(plot));
+    if (!busy && window.Plotly) {
+      busy = true;
+      setTimeout(next);
+    }
+  };
+  // Long lists, a line each; of a pair the first is marked.
+  const fill = (texts) => {
+    for (const select of document.querySelectorAll("select[data-section]")) {
+      for (const name of texts[select.dataset.section] ?? []) select.add(new Option(name, select.length));
+    }
+    for (const list of document.querySelectorAll("[data-list]")) {
+      for (const line of texts[list.dataset.list] ?? []) {
+        const [marked, text] = Array.isArray(line) ? line : ["", line];
+        if (marked) {
+          const mark = document.createElement("mark");
+          mark.textContent = marked;
+          list.append(mark);
+        }
+        list.append(`${text}\n`);
+      }
+    }
   };
   const begin = async () => {
     if (packed) {
       try {
-        ({ figures, notes } = await inflated(holder.textContent));
+        let lists;
+        ({ figures, notes, lists } = await inflated(holder.textContent));
+        fill(lists);
       } catch { // a browser from before 2023
         for (const plot of plots) plot.textContent = `This plot takes a newer browser. ${plot.ariaLabel ?? ""}`;
+        for (const list of document.querySelectorAll("[data-list]")) list.textContent = "This list takes a newer browser.";
       }
     }
-    rest = [...plots];
-    next();
+    wait(plots);
   };
   if (window.Plotly) begin();
   else addEventListener("DOMContentLoaded", begin); // by then it has come from its own file
@@ -185,8 +231,11 @@
   const show = (plot, figure) => {
     figures[plot.dataset.figure] = figure;
     if (!plots.includes(plot)) plots.push(plot);
-    if (window.Plotly) draw(plot);
+    wait([plot]);
   };
-  const dropped = (gone) => gone.forEach((plot) => plots.splice(plots.indexOf(plot), 1));
-  window.surrolab = { show, dropped, sortable };
+  const dropped = (gone) => gone.forEach((plot) => {
+    plots.splice(plots.indexOf(plot), 1);
+    rest.delete(plot);
+  });
+  window.surrolab = { show, dropped, sortable, inflated };
 })();

@@ -61,5 +61,5 @@ def script_hash(script: str) -> str:
 
 def packed(value: Any) -> str:
     """JSON, deflated and in signs that mean nothing to a page: a third of its size."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from surrolab.report.reading import LARGEST_TABLE, open_file
+
 STATES = ("complete", "pruned", "failed", "running", "waiting")
 
 
@@ -134,7 +136,8 @@ class Study:
 def read_study(path: Path) -> Study:
     """The study in the file. A file that is no JSON object is a ``ValueError``."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        with open_file(path) as file:
+            found = json.loads(file.read(LARGEST_TABLE).decode("utf-8", errors="replace"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name}: not JSON ({error})") from None
     if not isinstance(found, dict):

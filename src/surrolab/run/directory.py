@@ -4,10 +4,11 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -163,7 +164,7 @@ class RunDirectory:
             ) from error
         with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file)
             except BlockingIOError as error:
                 raise HeldError(
                     f"resume: the run in {self.path} is still going on; allowed: wait for it, or "
@@ -244,3 +245,13 @@ class RunDirectory:
 
 def _first(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _lock(file: IO[str]) -> None:
+    """Take the lock; who only asks whether a run goes on holds it for a moment."""
+    for _ in range(5):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.05)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from surrolab.report.drawing import Figure, said
-from surrolab.report.site.axes import domain, level, short, upright
+from surrolab.report.site.axes import domain, level, levels, upright
 from surrolab.report.site.records import Array
 from surrolab.report.site.samples import NEURONS, STEPS, Layer, Sample
 
@@ -79,6 +79,7 @@ def membrane_traces(shown: Sequence[Sample]) -> Figure | None:
         return None
     steps = max(len(layer.spikes) for layer in shown[0].layers)
     stride = max(1, -(-steps * len(layers) * len(shown) * TRACED // (4 * POINTS)))
+    ends = {place: _ends([sample.layers[place] for sample in shown]) for place in layers}
     data, choices = [], []
     for index, sample in enumerate(shown):
         shapes = []
@@ -93,7 +94,7 @@ def membrane_traces(shown: Sequence[Sample]) -> Figure | None:
                         "meta": index,
                         "yaxis": axis,
                         "name": f"neuron {_item(layer.traced, k, k):g}",
-                        "y": [short(value, 3) for value in traced[:, k]],
+                        "levels": levels(traced[:, k], *ends[place]),
                         "marker": {"color": f"@c{k}"},  # the line follows it
                     }
                 )
@@ -124,10 +125,18 @@ def membrane_traces(shown: Sequence[Sample]) -> Figure | None:
         "x0": 1,
         "dx": stride,
         "line": {"width": 1.5},
-        "hovertemplate": "%{fullData.name}, step %{x}: %{y:.3~g}<extra></extra>",
+        "hovertemplate": "%{fullData.name}, step %{x}: %{y:.2~g}<extra></extra>",
     }
     height = 80 + 150 * len(layers)
     return Figure(data, layout, says, height=height, choices=choices, common=common)
+
+
+def _ends(layers: Sequence[Layer]) -> tuple[float, float]:
+    """The lowest and the highest membrane of a layer, over all samples that are shown."""
+    known = [layer.membrane for layer in layers if layer.membrane is not None]
+    values = np.concatenate([membrane.ravel() for membrane in known])
+    values = values[np.isfinite(values)].astype(np.float64)
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
 
 def _raster(layer: Layer, sample: int) -> tuple[Array, int]:

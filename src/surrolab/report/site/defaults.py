@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from surrolab.report.drawing import label
+from surrolab.report.drawing import exact
 from surrolab.schema import CONF, GROUPS, options
 
 
@@ -50,8 +50,8 @@ def settings(config: Mapping[str, Any], chosen: Mapping[str, str]) -> list[Setti
             continue
         known = key in defaults and "${" not in str(defaults[key])
         default = defaults[key] if known else None
-        differs = known and not _same(value, default)
-        found.append(Setting(key, label(value), label(default) if known else None, differs))
+        differs = known and not same(value, default)
+        found.append(Setting(key, exact(value), exact(default) if known else None, differs))
     return found
 
 
@@ -101,10 +101,12 @@ def _joined(node: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether they are equal, numbers by value: 1 is 1.0, but no switch."""
+def same(one: Any, other: Any) -> bool:
+    """Whether they are equal, numbers by value: 1 is 1.0, but no switch; NaN is NaN."""
+    if one is other or (one != one and other != other):
+        return True
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)

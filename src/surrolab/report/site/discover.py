@@ -77,4 +77,7 @@ def _trial(directory: Path) -> tuple[Path | None, int | None]:
 
 
 def _is_sweep(directory: Path) -> bool:
-    return (directory / "study.json").is_file()
+    try:
+        return (directory / "study.json").is_file()
+    except OSError:
+        return False

@@ -35,6 +35,19 @@
   };
   const several = (items, key) => new Set(items.map((item) => item[key])).size > 1;
 
+  // Higher is better. Runs without an accuracy, as those that learn no classes, have an error.
+  const score = (run) => run.val ?? (run.val_mse === null ? null : -run.val_mse);
+  const scoredBy = (run) => (run.val === null ? "val_mse" : "val");
+  // What counts, in the table and in the curves: completed runs, where there are any.
+  const counted = (own) => {
+    const completed = own.filter((run) => run.status === "completed");
+    return completed.length ? completed : own;
+  };
+  // Of runs with a score: those of the setting with the best mean, and that mean.
+  const bestGroup = (own) => [...grouped(counted(own), (run) => run.group).values()]
+    .map((group) => ({ own: group, score: mean(group.map(score)) }))
+    .reduce((a, b) => (b.score > a.score ? b : a));
+
   // What was chosen outlives a page that is loaded again.
   const PLACE = `surrolab:${location.pathname}`;
   let state = {};
@@ -55,12 +68,12 @@
   const shown = () => rows.filter((row) => !row.hidden).map((row) => runs[row.dataset.run]);
   const chosen = () => {
     if (ticked) return runs.filter((run) => ticked.has(run.key));
-    const best = [];
-    for (const [, own] of grouped(shown().filter((run) => run.val !== null), (run) => run.surrogate)) {
-      best.push(own.reduce((one, other) => (other.val > one.val ? other : one)));
+    const groups = new Set();
+    for (const [, alike] of grouped(shown().filter((run) => score(run) !== null), scoredBy)) {
+      const best = [...grouped(alike, (run) => run.surrogate).values()].map(bestGroup);
+      best.sort((one, other) => other.score - one.score);
+      best.slice(0, 6).forEach(({ own: [run] }) => groups.add(run.group));
     }
-    best.sort((one, other) => other.val - one.val);
-    const groups = new Set(best.slice(0, 6).map((run) => run.group));
     return shown().filter((run) => groups.has(run.group));
   };
 
@@ -95,7 +108,10 @@
     script.src = `curves/${place}.js`;
     document.head.append(script);
   };
-  surrolab.curves = (place, lines) => { known[place] = lines; drawCurves(); };
+  surrolab.curves = async (place, text) => {
+    try { known[place] = await surrolab.inflated(text); } catch { known[place] = {}; } // a browser from before 2023
+    drawCurves();
+  };
   const points = (curve) => (Array.isArray(curve)
     ? curve.map((y, i) => [i + 1, y]) : curve.x.map((x, i) => [x, curve.y[i]]));
 
@@ -112,26 +128,30 @@
       return `${name}, ${run.name}${lines[i].length === 1 && run.seed !== null ? `, seed ${run.seed}` : ""}`;
     });
   };
-  // The mean of several curves, and their lowest and highest, where all of them are known.
+  // At each epoch the mean of the curves that reach it, how many these are, and their ends.
   const folded = (lines) => {
     const at = new Map();
     for (const curve of lines) for (const [x, y] of points(curve)) at.set(x, [...(at.get(x) ?? []), y]);
-    const whole = [...at].filter(([, values]) => values.length === lines.length).sort(([a], [b]) => a - b);
+    const all = [...at].sort(([a], [b]) => a - b);
     return {
-      x: whole.map(([x]) => x), y: whole.map(([, values]) => mean(values)),
-      low: whole.map(([, values]) => Math.min(...values)), high: whole.map(([, values]) => Math.max(...values)),
+      x: all.map(([x]) => x), y: all.map(([, values]) => mean(values)), counts: all.map(([, values]) => values.length),
+      low: all.map(([, values]) => Math.min(...values)), high: all.map(([, values]) => Math.max(...values)),
     };
   };
-  const line = (own, lines, name, place) => {
+  const line = (all, lines, name, place) => {
     const colour = place % 7;
-    const { x, y, low, high } = folded(own.map((run) => lines[run.key]));
+    const own = counted(all);
+    const { x, y, low, high, counts } = folded(own.map((run) => lines[run.key]));
     const many = own.length > 1;
-    const what = many ? `${name}, mean of ${own.length}` : name;
+    const uneven = counts.some((count) => count < own.length) ? "up to " : "";
+    const left = all.length > own.length ? ` completed of ${all.length}` : "";
+    const what = all.length > 1 ? `${name}, mean of ${uneven}${own.length}${left}` : name;
     const data = [{
       type: "scatter", mode: x.length > 60 ? "lines" : "lines+markers", name: said(what, 60), x, y,
       line: { color: `@c${colour}`, width: 2, dash: DASHES[Math.floor(place / 7)] },
       marker: { color: `@c${colour}`, size: 5 }, customdata: own.length === 1 ? x.map(() => `runs/${own[0].page}`) : [],
-      hovertemplate: `${said(what, 60)}<br>epoch %{x}: %{y:.4~g}<extra></extra>`,
+      text: counts.map((count) => (many ? `, mean of ${count}` : "")),
+      hovertemplate: `${said(what, 60)}<br>epoch %{x}: %{y:.4~g}%{text}<extra></extra>`,
     }];
     if (many) {
       data.unshift({
@@ -145,8 +165,14 @@
     if (!metric.options.length) return;
     const place = Number(metric.value);
     const lines = known[place];
+    const all = new Set(chosen());
+    const own = lines === undefined ? [] : [...all].filter((run) => lines[run.key]);
+    const drawn = new Set(own);
+    for (const row of rows) {
+      row.classList.toggle("picked", drawn.has(runs[row.dataset.run]));
+      row.cells[0].firstElementChild.checked = all.has(runs[row.dataset.run]);
+    }
     if (lines === undefined) return load(place);
-    const own = chosen().filter((run) => lines[run.key]);
     const groups = [...grouped(own, (run) => (fold.checked ? run.group : run.key)).values()];
     const names = labels(groups);
     const data = [];
@@ -161,7 +187,7 @@
       const x = [];
       const y = [];
       for (const group of rest) {
-        const curve = folded(group.map((run) => lines[run.key]));
+        const curve = folded(counted(group).map((run) => lines[run.key]));
         x.push(...curve.x, null);
         y.push(...curve.y, null);
       }
@@ -172,13 +198,9 @@
     const plot = document.querySelector("[data-figure=curves-0]");
     const text = groups.length ? ends.slice(0, 8).join("; ") : "none is chosen";
     plot.setAttribute("aria-label", `${curves[place]} by epoch: ${text}.`);
-    byId("chosen").textContent = ticked ? `${own.length} runs are ticked and have this metric.`
-      : "The best run of each surrogate with its other seeds, until others are ticked in the table.";
-    for (const row of rows) {
-      const inside = own.includes(runs[row.dataset.run]);
-      row.classList.toggle("picked", inside);
-      row.cells[0].firstElementChild.checked = inside;
-    }
+    const some = own.length < all.size ? `, ${own.length} of them have this metric` : "";
+    byId("chosen").textContent = ticked ? `${all.size} runs are ticked${some}.`
+      : "The best setting of each surrogate with all its seeds, until others are ticked in the table.";
     const longest = Math.max(1, ...data.map((trace) => Math.max(0, ...trace.x)));
     surrolab.show(plot, {
       data, choices: [],
@@ -192,7 +214,7 @@
 
   // Surrogates side by side.
   const MEASURES = [
-    ["val", "val/accuracy"], ["test", "test/accuracy"], ["rate", "mean rate"], ["acs", "effective ACs"],
+    ["val", "val/accuracy"], ["test", "test/accuracy"], ["val_mse", "val/mse"], ["test_mse", "test/mse"], ["rate", "mean rate"], ["acs", "effective ACs"],
     ["alignment", "alignment"], ["time", "time of an epoch, s"],
   ];
   const cell = (tag, text, key, link) => {
@@ -214,10 +236,11 @@
     return low === high ? number(low) : `${number(mean(values))} (${number(low)} to ${number(high)})`;
   };
   const bestOf = (own) => {
-    const groups = [...grouped(own.filter((run) => run.val !== null), (run) => run.group).values()];
-    if (!groups.length) return cell("td", "–");
-    const group = groups.reduce((a, b) => (mean(b.map((run) => run.val)) > mean(a.map((run) => run.val)) ? b : a));
-    const value = mean(group.map((run) => run.val));
+    const kinds = grouped(own.filter((run) => score(run) !== null), scoredBy);
+    const alike = kinds.get("val") ?? kinds.get("val_mse");
+    if (!alike) return cell("td", "–");
+    const { own: group } = bestGroup(alike);
+    const value = mean(group.map((run) => run[scoredBy(run)]));
     const words = [group[0].settings, group.length > 1 ? `${group.length} runs` : ""].filter(Boolean).join(", ");
     return cell("td", `${number(value)}${words ? ` (${words})` : ""}`, value, `runs/${group[0].page}`);
   };
@@ -226,8 +249,11 @@
     const sets = several(done, "data");
     const kinds = [...grouped(done, (run) => (sets ? `${run.data}, ${run.surrogate}` : run.surrogate))];
     const values = (own, key) => own.map((run) => run[key]).filter((value) => value !== null);
-    const order = (own) => (values(own, "val").length ? mean(values(own, "val")) : -1);
-    kinds.sort(([, one], [, other]) => order(other) - order(one));
+    const order = (own) => {
+      const known = own.map(score).filter((value) => value !== null);
+      return known.length ? mean(known) : -Infinity;
+    };
+    kinds.sort(([, one], [, other]) => Math.sign(order(other) - order(one)) || 0);
     const there = MEASURES.filter(([key]) => values(done, key).length);
     byId("mixed").textContent = several(done, "model") ? "models are mixed;" : "";
     const comparison = byId("comparison");
@@ -296,17 +322,16 @@
           },
         },
       });
-      follow(plot);
     }
   };
   // A point leads to its run.
-  const follow = (plot) => {
-    if (plot.dataset.follows || !plot.on) return;
+  document.addEventListener("drawn", ({ target: plot }) => {
+    if (plot.dataset.follows) return;
     plot.dataset.follows = "yes";
     plot.on("plotly_click", ({ points: [point] }) => {
       if (typeof point.customdata === "string") location.href = point.customdata;
     });
-  };
+  });
 
   if (table) {
     form.hidden = false;
@@ -325,8 +350,10 @@
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => setTimeout(filter));
     table.addEventListener("sorted", keep);
-    table.addEventListener("change", () => {
-      ticked = new Set(rows.filter((row) => row.cells[0].firstElementChild.checked).map((row) => runs[row.dataset.run].key));
+    table.addEventListener("change", ({ target }) => {
+      const { key } = runs[target.closest("tr").dataset.run];
+      ticked ??= new Set(chosen().map((run) => run.key));
+      if (target.checked) ticked.add(key); else ticked.delete(key);
       keep();
       drawCurves();
     });
@@ -336,9 +363,6 @@
     metric.addEventListener("change", () => { keep(); drawCurves(); });
     fold.addEventListener("change", () => { keep(); drawCurves(); });
     filter();
-    addEventListener("DOMContentLoaded", () => setTimeout(() => {
-      document.querySelectorAll("#strips .plot, [data-figure=curves-0]").forEach(follow);
-    }, 500));
   }
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();

@@ -1,7 +1,7 @@
 """The first page of the site: all runs, their curves, and surrogates side by side."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
@@ -9,10 +9,12 @@ from markupsafe import Markup
 from surrolab.pictures.page import render
 from surrolab.report.drawing import DASH, label, number, rounded, script_json
 from surrolab.report.epochs import MEAN_RATE
-from surrolab.report.section import part
+from surrolab.report.section import packed, part
+from surrolab.report.site.axes import short
 from surrolab.report.site.epoch_curves import thinned
 from surrolab.report.site.run_file import STATES, RunFile
 from surrolab.report.site.run_page import POLICY
+from surrolab.report.study_file import finite
 from surrolab.report.summary import Cell, duration
 
 POINTS = 60  # of a curve; longer ones are thinned
@@ -21,14 +23,14 @@ USUAL = (
     *("val/accuracy", "val/mse", "val/loss", "train/accuracy", "train/loss", MEAN_RATE),
     *("synops/effective_acs", "time/epoch_s"),
 )
-# Columns for which paper has no room.
-SLIGHT = {"scale", "model", "engine", "alignment", "findings", "started", "notes"}
-# What surrogates are compared by: its name, its metrics (the first that a run has), its title.
+# What surrogates are compared by: its name, its metric, its title.
 MEASURES = (
-    ("val", ("val/accuracy",), "val/accuracy"),
-    ("test", ("test/accuracy",), "test/accuracy"),
-    ("rate", (MEAN_RATE,), "mean rate"),
-    ("acs", ("synops/effective_acs",), "effective ACs"),
+    ("val", "val/accuracy", "val/accuracy"),
+    ("test", "test/accuracy", "test/accuracy"),
+    ("val_mse", "val/mse", "val/mse"),
+    ("test_mse", "test/mse", "test/mse"),
+    ("rate", MEAN_RATE, "mean rate"),
+    ("acs", "synops/effective_acs", "effective ACs"),
 )
 
 
@@ -40,11 +42,19 @@ class Row:
         run: it.
         sweep: the name of its sweep, if it has one.
         alignment: the last cosine with the smoothed network's gradient.
+
+    What is shown of it is made with it, so that a run of which that cannot be made is known then.
     """
 
     run: RunFile
     sweep: str | None
     alignment: float | None
+    cells: list[Cell] = field(init=False)
+    facts: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", [cell(self) for _, cell in _columns()])
+        object.__setattr__(self, "facts", _facts(self))
 
 
 @dataclass(frozen=True)
@@ -68,10 +78,10 @@ def index_page(
         notes: what was left out, and why.
     """
     heads = [head for head, _ in _columns()]
-    cells = [[cell(row) for _, cell in _columns()] for row in rows]
+    cells = [row.cells for row in rows]
     numeric = [any(isinstance(line[i].key, float) for line in cells) for i in range(len(heads))]
     shown = [i for i in range(len(heads)) if any(line[i].text != DASH for line in cells)]
-    runs = [_facts(row) for row in rows]
+    runs = [row.facts for row in rows]
     return render(
         "site/index.html.j2",
         number,
@@ -79,8 +89,6 @@ def index_page(
         policy=POLICY,
         heads=[heads[i] for i in shown],
         numeric=[numeric[i] for i in shown],
-        # Behind the column of ticks, and counted from 1.
-        unprinted=[n + 2 for n, i in enumerate(shown) if heads[i] in SLIGHT],
         rows=[(row, [line[i] for i in shown]) for row, line in zip(rows, cells, strict=True)],
         counts=", ".join(
             f"{count} {state}"
@@ -118,15 +126,16 @@ def curve_files(rows: Sequence[Row]) -> dict[str, str]:
             epochs, curve = thinned(row.run.ends, name, POINTS)
             if curve:
                 even = epochs == list(range(1, len(epochs) + 1))
+                curve = [short(value, 4) for value in curve]
                 lines[row.run.key] = curve if even else {"x": epochs, "y": curve}
-        found[name] = f"surrolab.curves({place},{script_json(lines)});\n"
+        found[name] = f'surrolab.curves({place},"{packed(lines)}");\n'
     return found
 
 
 def _facts(row: Row) -> dict[str, Any]:
     """What the page's script knows of a run."""
     run = row.run
-    values = {key: _first(run, names) for key, names, _ in MEASURES}
+    values = {key: run.last(metric) for key, metric, _ in MEASURES}
     values |= {"alignment": row.alignment, "duration": run.duration}
     values["time"] = _time_of_epoch(run)
     return {
@@ -161,8 +170,8 @@ def _columns() -> list[tuple[str, Any]]:
         ("seed", lambda row: _count(row.run.seed)),
         ("epochs", lambda row: _count(row.run.epochs)),
         *(
-            (title, lambda row, names=names: _value(_first(row.run, names)))
-            for _, names, title in MEASURES
+            (title, lambda row, metric=metric: _value(row.run.last(metric)))
+            for _, metric, title in MEASURES
         ),
         ("alignment", lambda row: _value(row.alignment)),
         ("duration", lambda row: Cell(duration(row.run.duration), row.run.duration)),
@@ -186,7 +195,7 @@ def _word(text: str) -> Cell:
 
 
 def _count(value: int | None) -> Cell:
-    return Cell(number(value), None if value is None else float(value))
+    return Cell(number(value), finite(value))
 
 
 def _value(value: float | None) -> Cell:
@@ -194,12 +203,10 @@ def _value(value: float | None) -> Cell:
 
 
 def _setting(run: RunFile, key: str, group: str) -> Cell:
-    value = run.config.get(key)
+    value = finite(run.config.get(key))
     schedule = run.options.get(group, "constant")
     moves = "" if schedule == "constant" else f" {schedule}"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return Cell(f"{DASH}{moves}", None)
-    return Cell(f"{number(float(value))}{moves}", float(value))
+    return Cell(f"{number(value)}{moves}", value)
 
 
 def _settings(run: RunFile) -> str:
@@ -217,10 +224,6 @@ def _surrogate(run: RunFile) -> str:
 
 def _own(config: Mapping[str, Any]) -> bool:
     return any(key.startswith("layer_surrogates.") for key in config)
-
-
-def _first(run: RunFile, names: Sequence[str]) -> float | None:
-    return next((v for name in names if (v := run.last(name)) is not None), None)
 
 
 def _time_of_epoch(run: RunFile) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from surrolab.report.drawing import Figure, number, said
-from surrolab.report.site.axes import band, domain, short, upright
+from surrolab.report.site.axes import band, domain, levels, short, upright
 from surrolab.report.site.records import Array, Record
 
 COLUMNS = 120  # of a heat map; longer sequences are averaged over neighbouring steps
@@ -92,7 +92,7 @@ def membranes(records: Sequence[Record]) -> Figure | None:
                 {
                     "meta": index,
                     **({} if row == 0 else {"yaxis": f"y{axis}"}),
-                    "y": [short(value, 2) or None for value in share[row, first:last]],
+                    "levels": levels(share[row, first:last], SMALLEST, 1, log=True),
                 }
             )
             if windows is not None and row < len(windows):

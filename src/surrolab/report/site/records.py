@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from surrolab.report.site.reading import read_record
+from surrolab.report.reading import read_record
 
 Array = npt.NDArray[Any]
 _NAME = re.compile(r"(\w+)-epoch(\d+)\.npz")

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from surrolab.report.epochs import MEAN_RATE, read_ends
+from surrolab.report.reading import read_json, read_text, read_yaml
 from surrolab.report.site.defaults import options_of
 from surrolab.report.site.discover import Place
-from surrolab.report.site.reading import read_json, read_text, read_yaml
+from surrolab.report.site.lock import is_held
 from surrolab.report.study_file import finite
 
 STATES = ("completed", "running", "unfinished", "interrupted", "pruned", "failed")
-RECENT = 600  # seconds without a change after which a run without a result is not called running
+ENDED = ("completed", "interrupted", "pruned", "failed")
+RECENT = 60  # seconds in which a run that has no lock yet is taken for one that begins
 # What runs may differ in that are repetitions of each other.
 _REPEATED = re.compile(r"seed$|name$|resume$|logger\.")
 FILES = ("config.yaml", "overrides.txt", "provenance.json", "metrics.csv", "result.json")
@@ -40,8 +42,8 @@ class RunFile:
 
     Args:
         place: where it lies, and of which trial it is.
-        status: one of :data:`STATES`; a run without a result is running if a file has changed of
-            late.
+        status: one of :data:`STATES`; a run whose lock is held is running, whatever an earlier
+            process left as its result; one that is not and has no result is unfinished.
         config: the resolved configuration, keys joined by dots; empty where it is not whole.
         options: by group, the option chosen.
         overrides: what was given on the command line.
@@ -52,6 +54,7 @@ class RunFile:
         error: why it failed.
         duration: in seconds.
         best_epoch: counted from 1.
+        samples: by split, how many there are.
         changed: when its files were last written, in seconds since 1970.
     """
 
@@ -67,6 +70,7 @@ class RunFile:
     error: str
     duration: float | None
     best_epoch: int | None
+    samples: Mapping[str, float]
     changed: float
 
     @property
@@ -86,7 +90,7 @@ class RunFile:
     @property
     def seed(self) -> int | None:
         seed = self.config.get("seed")
-        return seed if isinstance(seed, int) else None
+        return seed if isinstance(seed, int) and finite(seed) is not None else None
 
     @property
     def page(self) -> str:
@@ -106,14 +110,23 @@ class RunFile:
         same = {k: v for k, v in self.config.items() if not _REPEATED.match(k)}
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:8]
 
+    @property
+    def processes(self) -> list[Mapping[str, Any]]:
+        """What is known of the processes that ran it, one after another."""
+        earlier = self.provenance.get("earlier")
+        found = earlier if isinstance(earlier, list) else []
+        return [one for one in (*found, self.provenance) if isinstance(one, dict) and one]
+
+    @cached_property
+    def times(self) -> list[datetime]:
+        """When these began, as far as they say."""
+        moments = [_moment(process.get("time")) for process in self.processes]
+        return [moment for moment in moments if moment is not None]
+
     @cached_property
     def started(self) -> datetime:
-        """When, as far as anything says so."""
-        try:
-            moment = datetime.fromisoformat(str(self.provenance.get("time")))
-            return moment.astimezone(UTC)
-        except (ValueError, OverflowError, OSError):
-            return datetime.fromtimestamp(self.changed, UTC)
+        """When it began first, as far as anything says so."""
+        return self.times[0] if self.times else datetime.fromtimestamp(self.changed, UTC)
 
     @property
     def engine(self) -> str:
@@ -131,7 +144,7 @@ class RunFile:
 
 
 def signature(place: Place) -> tuple[Any, ...]:
-    """Changes where a file of the run has changed; its last item is when."""
+    """Changes where a file of the run has changed, or its lock; its last item is when."""
     found: list[tuple[str, int, int]] = []
     for path in (*(place.path / name for name in FILES), place.path / "records"):
         for one in (path, *sorted(path.glob("*.npz"))) if path.name == "records" else (path,):
@@ -141,8 +154,9 @@ def signature(place: Place) -> tuple[Any, ...]:
                 continue
             found.append((one.name, stat.st_mtime_ns, stat.st_size))
     changed = max((when for _, when, _ in found), default=0) / 1e9
-    recent = time.time() - changed < RECENT
-    return (*found, place.trial, recent, changed)
+    held = is_held(place.path)
+    runs = time.time() - changed < RECENT if held is None else held
+    return (*found, place.trial, held, runs, changed)
 
 
 def read_run(place: Place, seen: tuple[Any, ...] | None = None) -> RunFile | None:
@@ -159,6 +173,12 @@ def read_run(place: Place, seen: tuple[Any, ...] | None = None) -> RunFile | Non
     result = read_json(path / "result.json")
     if not _is_run(path, text, config, result):
         return None
+    held, runs = seen[-3:-1]
+    status = result.get("status")
+    if held and status != "completed":
+        result = {}  # of an earlier process
+    if held or status not in ENDED:
+        status = "running" if runs else "unfinished"
     options = options_of(text, config)
     ends = read_ends(path / "metrics.csv")
     metrics = _numbers(result.get("metrics"))
@@ -166,10 +186,7 @@ def read_run(place: Place, seen: tuple[Any, ...] | None = None) -> RunFile | Non
         metrics = {k: v for k, v in ends[-1].items() if k not in ("step", "epoch")}
     if MEAN_RATE not in metrics and ends and MEAN_RATE in ends[-1]:
         metrics[MEAN_RATE] = ends[-1][MEAN_RATE]
-    status = result.get("status")
-    if status not in STATES:
-        status = "running" if seen[-2] else "unfinished"
-    best = result.get("best_epoch")
+    best = finite(result.get("best_epoch"))
     findings = result.get("findings")
     return RunFile(
         place=place,
@@ -187,7 +204,8 @@ def read_run(place: Place, seen: tuple[Any, ...] | None = None) -> RunFile | Non
         ],
         error=str(result.get("error") or ""),
         duration=finite(result.get("duration_s")),
-        best_epoch=best + 1 if isinstance(best, int) else None,
+        best_epoch=None if best is None else int(best) + 1,
+        samples=_numbers(result.get("samples")),
         changed=float(seen[-1]),
     )
 
@@ -211,6 +229,13 @@ def _is_run(path: Path, text: str, config: Mapping[str, Any], result: Mapping[st
     if text and config:
         return False
     return any((path / name).is_file() for name in ("overrides.txt", "provenance.json", ".lock"))
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _numbers(found: Any) -> dict[str, float]:

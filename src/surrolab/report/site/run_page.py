@@ -1,22 +1,22 @@
 """The page of one run."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from markupsafe import Markup
 
 from surrolab.pictures.page import render
 from surrolab.report.drawing import DASH, Figure, label, number
+from surrolab.report.reading import read_text
 from surrolab.report.section import Section, packed
 from surrolab.report.site.activity import membrane_traces, rasters
 from surrolab.report.site.confusion import confusion
 from surrolab.report.site.defaults import Setting, settings
 from surrolab.report.site.epoch_curves import layers, learning
 from surrolab.report.site.looks import gradient_map, membranes
-from surrolab.report.site.reading import read_text
+from surrolab.report.site.process import code, earlier, facts_of, when
 from surrolab.report.site.records import Record, read_records
+from surrolab.report.site.repeat import command
 from surrolab.report.site.run_file import RunFile
 from surrolab.report.site.samples import samples
 from surrolab.report.summary import duration
@@ -46,6 +46,13 @@ def run_page(run: RunFile, sweep: tuple[str, str] | None = None) -> str:
         for index, figure in enumerate(section.figures)
     }
     main = [name for name in MAIN if name in run.metrics]
+    others = sorted(name for name in run.metrics if name not in main)
+    # What is of no use without the script is packed with the figures: hundreds of pages stay small.
+    lists = {
+        **{section.key: section.choices for section in sections},
+        "metrics": [f"{name}: {number(run.metrics[name])}" for name in [*main, *others]],
+        "settings": [_line(setting, given) for setting in found],
+    }
     return render(
         "site/run.html.j2",
         number,
@@ -54,16 +61,15 @@ def run_page(run: RunFile, sweep: tuple[str, str] | None = None) -> str:
         run=run,
         facts=_facts(run, sweep),
         main=[(name, run.metrics[name]) for name in main],
-        metrics=sorted((n, v) for n, v in run.metrics.items() if n not in main),
         sections=sections,
         different=[setting for setting in found if setting.differs and not _is_name(setting)],
         settings=found,
-        given=given,
-        command=shlex.join(["python", "train.py", *run.overrides]) if run.overrides else "",
-        provenance=_provenance(run.provenance),
+        command=command(run, found),
+        provenance=facts_of(run.provenance),
+        earlier=earlier(run),
         log=read_text(run.path / "train.log", tail=4000) if run.status != "completed" else "",
-        address=f"file://{quote(str(run.path))}/",
-        figures=packed({"figures": figures, "notes": {}}),
+        address=f"{run.path.as_uri()}/",
+        figures=packed({"figures": figures, "notes": {}, "lists": lists}),
     )
 
 
@@ -75,6 +81,13 @@ def alignment(run: RunFile) -> float | None:
         for record in read_records(run.path, "diagnostics", 1):
             known = record.values().get(name)
     return known
+
+
+def _line(setting: Setting, given: set[str]) -> str | tuple[str, str]:
+    """A setting's line of the list; two parts where the first is to be marked."""
+    text = f"{setting.key}: {setting.value}"
+    typed = "  # typed" if setting.key in given else ""
+    return (text, f"  # default: {setting.default}{typed}") if setting.differs else text + typed
 
 
 def _is_name(setting: Setting) -> bool:
@@ -94,9 +107,12 @@ def _facts(run: RunFile, sweep: tuple[str, str] | None) -> list[tuple[str, str, 
         ("Surrogate", ", ".join(words), ""),
         ("Network", ", ".join(word for word in chosen if word) or DASH, ""),
         ("Engine", run.engine or DASH, ""),
+        ("Code", code(run.provenance), ""),
         ("Seed", number(run.seed), ""),
+        ("Samples", _samples(run), ""),
         ("Epochs", f"{run.epochs}{_best(run)}", ""),
-        ("Started", run.started.strftime("%Y-%m-%d %H:%M UTC"), ""),
+        ("Started", when(run.started), ""),
+        *_resumed(run),
         ("Duration", duration(run.duration), ""),
     ]
     if sweep:
@@ -105,6 +121,22 @@ def _facts(run: RunFile, sweep: tuple[str, str] | None) -> list[tuple[str, str, 
         if run.config.get(key):
             facts.append((title, label(run.config[key]), ""))
     return facts
+
+
+def _samples(run: RunFile) -> str:
+    """How many each split has, and the seed that drew them."""
+    parts = [f"{number(int(count))} {split}" for split, count in run.samples.items()]
+    seed = run.config.get("data.split_seed")
+    parts += [] if seed is None else [f"split seed {label(seed)}"]
+    return ", ".join(parts) or DASH
+
+
+def _resumed(run: RunFile) -> list[tuple[str, str, str]]:
+    again = len(run.processes) - 1
+    if again < 1 or not run.times:
+        return []
+    times = "once" if again == 1 else f"{again} times"
+    return [("Resumed", f"{times}, last {when(run.times[-1])}", "")]
 
 
 def _best(run: RunFile) -> str:
@@ -173,31 +205,3 @@ def _section(
     """None where there is nothing to show and nothing to say of that."""
     there = [figure for figure in figures if figure is not None]
     return Section(key, title, reads, there, nothing, **more) if there or nothing else None
-
-
-def _provenance(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in found.items():
-        if isinstance(value, dict) and key in ("git", "packages"):
-            rows += [(f"{key}: {name}", _words(item)) for name, item in value.items()]
-        elif isinstance(value, dict) and key == "layers":
-            rows += [(f"layer {name}", _layer_words(item)) for name, item in value.items()]
-        else:
-            rows.append((key.replace("_", " "), _words(value)))
-    return rows
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(map(_words, value[:60])) or DASH
-    return DASH if value is None else label(value)
-
-
-def _layer_words(facts: Any) -> str:
-    if not isinstance(facts, dict):
-        return _words(facts)
-    shape = facts.get("shape")
-    size = "\N{MULTIPLICATION SIGN}".join(map(str, shape)) if isinstance(shape, list) else DASH
-    words = [f"{facts.get('neuron', DASH)} {size}", f"engine {facts.get('engine', DASH)}"]
-    words += [str(facts[key]) for key in ("why", "corrected") if facts.get(key)]
-    return ", ".join(words)

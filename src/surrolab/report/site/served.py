@@ -27,7 +27,8 @@ def application(site: Path) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """A WSGI application: the files of the site, and nothing beside them."""
 
     def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        host = environ.get("HTTP_HOST", "").rpartition(":")[0]
+        # Without its port, which browsers leave out where it is 80.
+        host = environ.get("HTTP_HOST", "").partition(":")[0]
         if host not in ("127.0.0.1", "localhost"):
             return _refuse(start, "403 Forbidden")  # a name that someone else points here
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

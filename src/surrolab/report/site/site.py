@@ -89,26 +89,18 @@ class Site:
         if self._seen.get(place.path) == seen:
             return False
         self._broken.pop(place.path, None)
+        self._rows[place.path] = None
         try:
-            self._rows[place.path] = self._row(place, seen, sweeps)
-        except OSError:
-            raise  # the output cannot be written
+            made = _made(place, seen, sweeps)
         except Exception as error:  # one directory that nobody has thought of hides no other
-            self._rows[place.path] = None
             self._broken[place.path] = f"{type(error).__name__}: {one_line(error)}"
+        else:
+            if made is not None:
+                row, page = made
+                put(self.output / "runs" / row.run.page, page)
+                self._rows[place.path] = row
         self._seen[place.path] = seen
         return True
-
-    def _row(self, place: Place, seen: tuple[Any, ...], sweeps: dict[Path, str]) -> Row | None:
-        run = read_run(place, seen)
-        if run is None:
-            return None
-        sweep = None
-        if place.sweep:
-            address = f"../sweeps/{page_name(place.sweep)}" if place.sweep in sweeps else ""
-            sweep = (place.sweep.name, address)
-        put(self.output / "runs" / run.page, run_page(run, sweep))
-        return Row(run, sweep[0] if sweep else None, alignment(run))
 
     def _sweeps(
         self, directories: Sequence[Path], runs: dict[Path, RunFile]
@@ -133,11 +125,12 @@ class Site:
             seen = (_changed(directory / "study.json"), *(self._seen[run.path] for run in own))
             if self._seen.get(directory / "study.json") != seen:
                 try:
-                    put(self.output / "sweeps" / name, sweep_page(directory, site))
-                except (OSError, ValueError):
+                    made = sweep_page(directory, site)
+                except Exception:  # as with runs
                     failed += 1
                     links.append(SweepLink(directory.name, "", f"{says}; study.json is not whole"))
                     continue
+                put(self.output / "sweeps" / name, made)
                 self._seen[directory / "study.json"] = seen
             links.append(SweepLink(directory.name, f"sweeps/{name}", says))
         return links, failed
@@ -179,6 +172,18 @@ def put(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def _made(place: Place, seen: tuple[Any, ...], sweeps: dict[Path, str]) -> tuple[Row, str] | None:
+    """A run's row in the index, and its page."""
+    run = read_run(place, seen)
+    if run is None:
+        return None
+    sweep = None
+    if place.sweep:
+        address = f"../sweeps/{page_name(place.sweep)}" if place.sweep in sweeps else ""
+        sweep = (place.sweep.name, address)
+    return Row(run, sweep[0] if sweep else None, alignment(run)), run_page(run, sweep)
 
 
 def _changed(path: Path) -> int:

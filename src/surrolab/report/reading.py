@@ -1,31 +1,48 @@
 """Files that may be half written, of another kind or made to do harm: what is whole is read."""
 
+import contextlib
 import json
+import os
+import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
 LARGEST = 1 << 20  # bytes of a text file that a run leaves
-LARGEST_RECORD = 1 << 26
+LARGEST_TABLE = LARGEST_RECORD = 1 << 26  # of metrics.csv and study.json; of an array's file
 MOST_VALUES = 5000  # of a configuration; aliases in YAML could make a few lines endless
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_text(path: Path, tail: int | None = None) -> str:
-    """The text, or its last so many bytes; nothing where it cannot be read."""
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """The file, opened. An ``OSError`` where it is none: a pipe would be waited for."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is no file")
+        yield file
+
+
+def read_text(path: Path, tail: int | None = None, most: int = LARGEST) -> str:
+    """The text, or its last so many bytes; nothing where it cannot be read.
+
+    Args:
+        path: of the file.
+        tail: how many bytes of its end.
+        most: bytes of its beginning; what lies beyond is left out.
+    """
     try:
-        if not path.is_file():
-            return ""  # a pipe would be waited for
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if tail is not None:
-                file.seek(max(0, path.stat().st_size - tail))
-            return file.read(LARGEST if tail is None else tail).decode("utf-8", errors="replace")
+                file.seek(max(0, os.fstat(file.fileno()).st_size - tail))
+            return file.read(most if tail is None else tail).decode("utf-8", errors="replace")
     except (OSError, ValueError):
         return ""
 
@@ -51,15 +68,20 @@ def read_yaml(text: str) -> dict[str, Any]:
 def read_record(path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a record; none where it is not whole."""
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST_RECORD:
-            return {}
         # Opened here: of a damaged archive NumPy leaves the file open.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with open_file(path) as opened:
+            if os.fstat(opened.fileno()).st_size > LARGEST_RECORD:
+                return {}
+            with np.load(opened, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, MemoryError):
         return {}
     except (zipfile.BadZipFile, zlib.error, SyntaxError, RuntimeError, AttributeError):
         return {}  # what NumPy and zipfile make of damaged files
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _flat(found: dict[Any, Any]) -> list[tuple[str, Any]]:
