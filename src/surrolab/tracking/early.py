@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from surrolab.tracking.session import quiet
+from surrolab.tracking.light import quiet
 
 
 def prepare(logger_config: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 import types
 from collections.abc import Iterator
+from typing import Any
 
 _LAUNCH = "wandb.sdk.launch.inputs.internal"
 
@@ -44,6 +45,26 @@ def report_nothing() -> None:
             from wandb.analytics.opentelemetry.opentelemetry_proxy import disable
 
             disable()
+
+
+def quiet(wandb: Any) -> None:
+    """Keep wandb from printing and from asking for a key; the configuration has the mode."""
+    report_nothing()  # and so prints nothing where it cannot report
+    os.environ.pop("WANDB_MODE", None)  # it would keep a login from being found
+    settings = set_up(wandb.Settings(silent=True)).settings
+    wandb.termsetup(settings, None)  # which only the first set-up of a process does itself
+
+
+def set_up(settings: Any) -> Any:
+    """``wandb.setup``, without waiting for its program to start, where the version can do that."""
+    import wandb
+
+    try:
+        from wandb.sdk.wandb_setup import _setup
+
+        return _setup(settings=settings, start_service=False)
+    except (ImportError, TypeError):
+        return wandb.setup(settings)
 
 
 class _NothingStaged:

@@ -6,7 +6,8 @@ from typing import Any, cast
 from surrolab.errors import UserError, one_line
 from surrolab.files import write_json
 from surrolab.tracking import workspace as dashboard
-from surrolab.tracking.session import answers, quiet
+from surrolab.tracking.light import quiet
+from surrolab.tracking.session import answers
 
 FILES = {"workspace": "wandb-workspace.json", "report": "wandb-report.json"}
 KEPT = "wandb-dashboard.json"

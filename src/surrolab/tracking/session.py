@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from surrolab.errors import UserError, one_line
 from surrolab.tracking.guard import Guard
-from surrolab.tracking.light import light, report_nothing
+from surrolab.tracking.light import light, quiet
 from surrolab.tracking.segments import Segment
 from surrolab.tracking.send import log_entries
 
@@ -186,14 +186,6 @@ def _wait_for_end(path: Path) -> bool:
             return True
         time.sleep(0.1)
     return False
-
-
-def quiet(wandb: Any) -> None:
-    """Keep wandb from printing and from asking for a key; the configuration has the mode."""
-    report_nothing()  # and so prints nothing where it cannot report
-    os.environ.pop("WANDB_MODE", None)  # it would keep a login from being found
-    settings = wandb.setup(wandb.Settings(silent=True)).settings
-    wandb.termsetup(settings, None)  # which only the first set-up of a process does itself
 
 
 def answers(url: str, timeout: float = ANSWER_S) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surrolab.errors import RunError, UserError, one_line
+from surrolab.tracking.light import quiet
 from surrolab.tracking.restore import UNTRACKED, repair, restore, tracked_id
 from surrolab.tracking.segments import Segment
 from surrolab.tracking.send import send
-from surrolab.tracking.session import answers, quiet
+from surrolab.tracking.session import answers
 
 AT_ONCE = 16  # runs for each start of wandb's program
 
