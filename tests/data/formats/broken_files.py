@@ -136,13 +136,13 @@ def hdf5_huge(**options: Any) -> bytes:
 
 
 def hdf5_bomb() -> bytes:
-    """Labels in a chunk that inflates to 256 MiB."""
+    """Labels in a chunk that inflates to 128 MiB."""
     out = io.BytesIO(shd(keys=None, speakers=None))
     with h5py.File(out, "r+") as file:
         del file["labels"]
         made = file.create_dataset("labels", (3,), np.uint16, chunks=(3,), compression="gzip")
-        packer = zlib.compressobj(9)
-        raw = b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
+        packer = zlib.compressobj(1)
+        raw = b"".join(packer.compress(bytes(1 << 20)) for _ in range(128)) + packer.flush()
         made.id.write_direct_chunk((0,), raw)
     return out.getvalue()
 
