@@ -63,7 +63,7 @@ def test_shd(tmp_path: Path, dtype: str) -> None:
     [
         {"chunks": (2,)},
         {"chunks": (5,), "maxshape": (None,), "compression": "gzip"},
-        {"chunks": (1,), "compression": "gzip", "shuffle": True, "fletcher32": True},
+        {"chunks": (1,), "compression": "gzip", "shuffle": True},
     ],
 )
 def test_shd_in_chunks(tmp_path: Path, options: dict[str, Any]) -> None:
@@ -75,10 +75,21 @@ def test_shd_in_chunks(tmp_path: Path, options: dict[str, Any]) -> None:
 def test_shd_without_extras_and_with_texts(tmp_path: Path) -> None:
     found = read_written_shd(tmp_path, keys=None, speakers=None, labels=(10, 9, 10))
     assert (found.labels, found.classes, found.groups) == (["10", "9", "10"], ["9", "10"], None)
-    found = read_written_shd(tmp_path, keys=["no", "fünf"])  # of variable length
+    found = read_written_shd(tmp_path, keys=np.array(["no", "fünf"], dtype=h5py.string_dtype()))
     assert found.classes == ["no", "fünf"]
     words = np.array(["a", "ü", "a"], dtype=h5py.string_dtype())
     assert read_written_shd(tmp_path, keys=None, labels=words).labels == ["a", "ü", "a"]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lzf", None])
+def test_shd_with_compressed_labels(tmp_path: Path, compression: str | None) -> None:
+    labels = np.arange(3, dtype=np.uint16) % 2
+    path = put(tmp_path, {"a.h5": shd(labels=labels)}) / "a.h5"
+    with h5py.File(path, "r+") as file:
+        del file["labels"]
+        options = {"chunks": (2,), "shuffle": True, "fletcher32": True, "compression": compression}
+        file.create_dataset("labels", data=labels, **options)
+    assert read_shd(path, OPTION).labels == ["zero", "fünf", "zero"]
 
 
 SPIKES = st.lists(
@@ -198,7 +209,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 def test_npy_of_fields_and_of_columns(tmp_path: Path) -> None:
     seconds = COLUMNS[:, [3, 0, 1, 2]] / np.array([1e6, 1, 1, 1])
-    line = EVENTS[["t", "x", "p"]]
+    line = EVENTS[["x", "p", "t"]]
     put(tmp_path, {"a.npy": npy(EVENTS), "b.npy": npy(COLUMNS)})
     put(tmp_path, {"c.npy": npy(np.asfortranarray(seconds)), "d.npy": npy(line)})
     for found in (

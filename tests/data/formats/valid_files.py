@@ -147,9 +147,9 @@ def shd(
             made = spikes.create_dataset(name, (len(rows),), h5py.vlen_dtype(base), **options)
             for at, row in enumerate(rows):
                 made[at] = np.array(row, base)
-        file["labels"] = np.asarray(labels)
+        file["labels"] = np.asarray(labels) if isinstance(labels, tuple | list) else labels
         if keys is not None:
-            file["extra/keys"] = np.array(keys)
+            file["extra/keys"] = np.array(keys) if isinstance(keys, tuple) else keys
         if speakers is not None:
             file["extra/speaker"] = np.array(speakers, np.uint16)
     return out.getvalue()

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from surrolab.data.formats.heap import (
     DEFLATE,
-    FLETCHER32,
     LARGEST_CHUNK,
     REFERENCE,
     SHUFFLE,
@@ -22,8 +21,9 @@ from surrolab.data.formats.opening import check_plain, opened
 from surrolab.data.formats.problem import Source, shown
 
 LONGEST_TEXT = 4096
-# All others but LZF (which is h5py's) may come from plug-ins.
-_FILTERS = (DEFLATE, SHUFFLE, FLETCHER32, 32000)
+# These, Fletcher32 and h5py's LZF; others may come from plug-ins.
+_FILTERS = (DEFLATE, SHUFFLE, 3, 32000)
+_CHECKSUM = 4  # of Fletcher32, which may be within what was deflated
 
 
 @contextmanager
@@ -129,19 +129,21 @@ def _check_storage(found: Any, size: int, name: str, source: Source) -> None:
             f"{shown(name)} has chunks of {largest} bytes", f"allowed: {LARGEST_CHUNK} at most"
         )
     if filters:
-        _check_chunks(found, largest, size, DEFLATE in filters, name, source)
+        deflate = filters.index(DEFLATE) if DEFLATE in filters else None
+        _check_chunks(found, largest, size, deflate, name, source)
 
 
 def _check_chunks(
-    found: Any, largest: int, size: int, deflated: bool, name: str, source: Source
+    found: Any, largest: int, size: int, deflate: int | None, name: str, source: Source
 ) -> None:
     for at in range(found.id.get_num_chunks()):
         info = found.id.get_chunk_info(at)
-        bad = info.filter_mask != 0 or info.size > min(size, 2 * largest)
-        if not bad and deflated:
+        bad = info.size > min(size, 2 * largest)
+        # A bit says that the filter was left out, as where deflate gains nothing.
+        if not bad and deflate is not None and not info.filter_mask >> deflate & 1:
             # HDF5 inflates as much as there is.
             _, raw = found.id.read_direct_chunk(info.chunk_offset)
-            bad = inflated(raw, largest) is None
+            bad = inflated(raw, largest + _CHECKSUM) is None
         if bad:
             raise source.error(f"chunk {at} of {shown(name)} is damaged", "get the file again")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from surrolab.data.formats.problem import DataFileError, Source, shown
 
-DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
+DEFLATE, SHUFFLE = 1, 2
 LARGEST_CHUNK = 16 << 20
 # Number of items, address of the collection, number of the object in it.
 REFERENCE = np.dtype([("length", "<u4"), ("address", "<u8"), ("object", "<u4")])
@@ -128,7 +128,7 @@ class VariableRows:
 
     def _chunks(self, dataset: Any, plist: Any) -> NDArray[np.void]:
         filters = [plist.get_filter(at)[0] for at in range(plist.get_nfilters())]
-        if any(code not in (DEFLATE, SHUFFLE, FLETCHER32) for code in filters):
+        if any(code not in (DEFLATE, SHUFFLE) for code in filters):
             raise self._source.error(
                 f"{shown(self._name)} is compressed by another filter", "use gzip or none"
             )
@@ -137,9 +137,11 @@ class VariableRows:
         for at in range(dataset.id.get_num_chunks()):
             info = dataset.id.get_chunk_info(at)
             raw = self._bytes(info.byte_offset, info.size)
-            for code in reversed(filters):
-                raw = self._unfiltered(raw, code, rows * REFERENCE.itemsize)
-            if info.filter_mask or len(raw) != rows * REFERENCE.itemsize:
+            for place, code in reversed(list(enumerate(filters))):
+                # A bit says that the filter was left out, as where deflate gains nothing.
+                if not info.filter_mask >> place & 1:
+                    raw = self._unfiltered(raw, code, rows * REFERENCE.itemsize)
+            if len(raw) != rows * REFERENCE.itemsize:
                 raise self._damaged()
             first = info.chunk_offset[0]
             part = found[first : first + rows]
@@ -147,8 +149,6 @@ class VariableRows:
         return found
 
     def _unfiltered(self, raw: bytes, code: int, most: int) -> bytes:
-        if code == FLETCHER32:
-            return raw[:-4]
         if code == DEFLATE:
             return inflated(raw, most) or b""
         if len(raw) % REFERENCE.itemsize:
