@@ -289,7 +289,7 @@ BROKEN |= {
     "shd external link": SHD(hdf5_linked(h5py.ExternalLink("/etc/passwd", "/labels"))),
     "shd claims length": SHD(hdf5_claims_length()),
     "shd huge count": SHD(hdf5_huge(chunks=(1 << 16,))),
-    "shd huge chunk": SHD(shd(chunks=(1 << 27,), maxshape=(None,))),
+    "shd huge chunk": SHD(shd(chunks=(1 << 21,), maxshape=(None,))),
     "shd lzf": SHD(shd(chunks=(2,), compression="lzf")),
     "shd bomb": SHD(hdf5_bomb()),
     "nmnist within an event": BIN(NMNIST[:-1]),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from broken_files import BROKEN
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from valid_files import FORMATS, MEMBERS, NMNIST, OPTION, tarred, unpacked, zipped
 
@@ -46,6 +46,7 @@ def test_a_single_file(tmp_path: Path) -> None:
     assert unpacked(path) == {"train-images-idx3-ubyte": NMNIST}
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.dictionaries(NAMES, st.binary(max_size=3000), min_size=1, max_size=4))
 def test_any_names_and_content(folder: Path, members: dict[str, bytes]) -> None:
     for name, content in (("a.zip", zipped(members)), ("a.tar", tarred(dict(members)))):

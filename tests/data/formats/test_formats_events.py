@@ -6,7 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from valid_files import COLUMNS, EVENTS, NMNIST, OPTION, event, npy, shd
@@ -99,6 +99,7 @@ SPIKES = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(SPIKES)
 def test_shd_as_h5py_reads_it(folder: Path, times: list[np.ndarray]) -> None:
     path = folder / "a.h5"
@@ -146,6 +147,7 @@ def test_true_nmnist_recording() -> None:
     assert 280_000 < found.t[-1] < 320_000
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         st.tuples(
@@ -226,6 +228,7 @@ def test_npy_of_fields_and_of_columns(tmp_path: Path) -> None:
         read_npy_recording(tmp_path / "a.npy", OPTION, columns="xyz")
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     hnp.arrays(
         st.sampled_from([np.int16, np.int64, np.uint8, np.float32]),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.io import arff
@@ -78,6 +78,7 @@ def test_rows_of_arff_and_tsv_end_where_all_channels_do(tmp_path: Path) -> None:
     ]
 
 
+@settings(deadline=None, max_examples=60)
 @given(CASES)
 def test_what_is_written_as_ts_is_read(folder: Path, cases: list[tuple[np.ndarray, str]]) -> None:
     lines = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from valid_files import CIFAR_PIXELS, IMAGES, OPTION, cifar, idx, npz, tsv
@@ -50,6 +50,7 @@ def test_names_of_columns_can_be_chosen_and_a_header_left_out(tmp_path: Path) ->
     assert read_table(path, OPTION, text="title", label="class").labels == ["3", "4"]
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=5))
 def test_what_the_csv_and_json_writers_write_is_read(
     folder: Path, rows: list[tuple[str, str]]
@@ -70,6 +71,7 @@ def test_what_the_csv_and_json_writers_write_is_read(
     assert (table.texts, table.labels) == ([text for text, _ in rows], labels)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.characters(codec="latin-1"), min_size=1), min_size=1, max_size=4))
 def test_a_table_reads_or_ends_in_one_line(folder: Path, lines: list[str]) -> None:
     path = folder / "b.tsv"
@@ -110,6 +112,7 @@ def test_npz_of_any_type_order_and_key(tmp_path: Path, dtype: str, order: str) -
     assert (found.labels, found.lengths, found.split) == (list("xyxy"), None, None)
 
 
+@settings(deadline=None, max_examples=60)
 @given(hnp.arrays(hnp.scalar_dtypes(), hnp.array_shapes(max_dims=3, max_side=4)))
 def test_npz_holds_what_numpy_holds(folder: Path, x: np.ndarray) -> None:
     path = folder / "a.npz"
