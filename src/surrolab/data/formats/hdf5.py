@@ -17,7 +17,7 @@ from surrolab.data.formats.heap import (
     VariableRows,
     inflated,
 )
-from surrolab.data.formats.opening import check_plain, opened
+from surrolab.data.formats.opening import DEFLATE_RATIO, check_plain, opened
 from surrolab.data.formats.problem import Source, shown
 
 LONGEST_TEXT = 4096
@@ -107,12 +107,14 @@ def _check_storage(found: Any, size: int, name: str, source: Source) -> None:
     plist = found.id.get_create_plist()
     if found.is_virtual or plist.get_external_count():
         raise source.error(f"{shown(name)} lies in other files", "copy the data into the file")
-    if found.shape[0] > size:
+    # In the file, data of variable length are references.
+    itemsize = REFERENCE.itemsize if found.dtype.hasobject else found.dtype.itemsize
+    filters = [plist.get_filter(at)[0] for at in range(plist.get_nfilters())]
+    if found.shape[0] * itemsize > size * (DEFLATE_RATIO if filters else 1):
         raise source.error(
-            f"{shown(name)} has {found.shape[0]} values in a file of {size} bytes",
+            f"{shown(name)} has {found.shape[0]} values of {itemsize} bytes, the file {size} bytes",
             "get or save the file again",
         )
-    filters = [plist.get_filter(at)[0] for at in range(plist.get_nfilters())]
     if any(code not in _FILTERS for code in filters):
         raise source.error(f"{shown(name)} is compressed by a plug-in", "use gzip or none")
     if found.dtype.kind == "S" and found.dtype.itemsize > LONGEST_TEXT:
@@ -122,8 +124,7 @@ def _check_storage(found: Any, size: int, name: str, source: Source) -> None:
         )
     if found.chunks is None:
         return
-    # In the file, data of variable length are references.
-    largest = prod(found.chunks) * max(found.dtype.itemsize, REFERENCE.itemsize)
+    largest = prod(found.chunks) * itemsize
     if largest > LARGEST_CHUNK:
         raise source.error(
             f"{shown(name)} has chunks of {largest} bytes", f"allowed: {LARGEST_CHUNK} at most"
