@@ -106,7 +106,7 @@ def _unzip(file: BinaryIO, size: int, into: NewFolder) -> None:
                 into.refuse(info.filename, LINK)
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 into.refuse(info.filename, DEVICE)
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 into.make(info.filename)
                 continue
             with zip_errors(into.source), archive.open(info) as member:

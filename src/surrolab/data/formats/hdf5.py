@@ -1,7 +1,6 @@
 """HDF5 through h5py: what a file claims is held against its size before it is read."""
 
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -10,14 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surrolab.data.formats.opening import check_plain
+from surrolab.data.formats.heap import (
+    DEFLATE,
+    LARGEST_CHUNK,
+    REFERENCE,
+    SHUFFLE,
+    VariableRows,
+    inflated,
+)
+from surrolab.data.formats.opening import DEFLATE_RATIO, check_plain, opened
 from surrolab.data.formats.problem import Source, shown
 
-LARGEST_CHUNK = 16 << 20
 LONGEST_TEXT = 4096
-# Deflate, shuffle, Fletcher32, LZF: all others may come from plug-ins.
-_DEFLATE = 1
-_FILTERS = (_DEFLATE, 2, 3, 32000)
+# These, Fletcher32 and h5py's LZF; others may come from plug-ins.
+_FILTERS = (DEFLATE, SHUFFLE, 3, 32000)
+_CHECKSUM = 4  # of Fletcher32, which may be within what was deflated
 
 
 @contextmanager
@@ -83,10 +89,10 @@ def vector(file: Any, size: int, name: str, source: Source, *, needed: bool = Tr
             if link is None:
                 if not needed:
                     return None
-                held = ", ".join(shown(key) for key, _ in zip(at, range(20), strict=False))
-                where = shown(at.name) if isinstance(at, h5py.Group) else shown(part)
+                keys = list(at) if isinstance(at, h5py.Group) else []
+                held = ", ".join(shown(key) for key in keys[:20]) or "nothing"
                 raise source.error(
-                    f"there is no {shown(name)}", f"{where} holds {held or 'nothing'}"
+                    f"there is no {shown(name)}", f"allowed: SHD's layout; its place holds {held}"
                 )
             if not isinstance(link, h5py.HardLink):
                 raise source.error(f"{shown(name)} is a link", "copy the data into the file")
@@ -101,12 +107,14 @@ def _check_storage(found: Any, size: int, name: str, source: Source) -> None:
     plist = found.id.get_create_plist()
     if found.is_virtual or plist.get_external_count():
         raise source.error(f"{shown(name)} lies in other files", "copy the data into the file")
-    if found.shape[0] > size:
+    # In the file, data of variable length are references.
+    itemsize = REFERENCE.itemsize if found.dtype.hasobject else found.dtype.itemsize
+    filters = [plist.get_filter(at)[0] for at in range(plist.get_nfilters())]
+    if found.shape[0] * itemsize > size * (DEFLATE_RATIO if filters else 1):
         raise source.error(
-            f"{shown(name)} has {found.shape[0]} values in a file of {size} bytes",
+            f"{shown(name)} has {found.shape[0]} values of {itemsize} bytes, the file {size} bytes",
             "get or save the file again",
         )
-    filters = [plist.get_filter(at)[0] for at in range(plist.get_nfilters())]
     if any(code not in _FILTERS for code in filters):
         raise source.error(f"{shown(name)} is compressed by a plug-in", "use gzip or none")
     if found.dtype.kind == "S" and found.dtype.itemsize > LONGEST_TEXT:
@@ -116,30 +124,29 @@ def _check_storage(found: Any, size: int, name: str, source: Source) -> None:
         )
     if found.chunks is None:
         return
-    # In the file, vlen data are references of 16 bytes.
-    itemsize = max(found.dtype.itemsize, 16)
     largest = prod(found.chunks) * itemsize
     if largest > LARGEST_CHUNK:
         raise source.error(
             f"{shown(name)} has chunks of {largest} bytes", f"allowed: {LARGEST_CHUNK} at most"
         )
     if filters:
-        _check_chunks(found, largest, size, _DEFLATE in filters, name, source)
+        deflate = filters.index(DEFLATE) if DEFLATE in filters else None
+        _check_chunks(found, largest, size, deflate, name, source)
 
 
 def _check_chunks(
-    found: Any, largest: int, size: int, deflated: bool, name: str, source: Source
+    found: Any, largest: int, size: int, deflate: int | None, name: str, source: Source
 ) -> None:
     for at in range(found.id.get_num_chunks()):
         info = found.id.get_chunk_info(at)
-        bad = info.filter_mask != 0 or info.size > min(size, 2 * largest)
-        if not bad and deflated:
-            # HDF5 inflates as much as there is.
-            _, raw = found.id.read_direct_chunk(info.chunk_offset)
-            try:
-                bad = len(zlib.decompressobj().decompress(raw, largest + 1)) > largest
-            except zlib.error:
-                bad = True
+        bad = info.size > min(size, 2 * largest + 64)
+        # A bit says that the filter was left out, as where deflate gains nothing.
+        if not bad and deflate is not None and not info.filter_mask >> deflate & 1:
+            # HDF5 inflates as much as there is. Read from the file itself, as h5py would make room
+            # for whatever size a damaged index has for the place of this chunk.
+            with opened(source) as (file, _):
+                file.seek(info.byte_offset if info.byte_offset < size else size)
+                bad = inflated(file.read(info.size), largest + _CHECKSUM) is None
         if bad:
             raise source.error(f"chunk {at} of {shown(name)} is damaged", "get the file again")
 
@@ -160,11 +167,11 @@ def texts(found: Any, name: str, source: Source) -> NDArray[np.generic]:
             raise source.error(
                 f"{shown(name)} has the type {found.dtype}", "give whole numbers or texts"
             )
-        values: list[bytes] = []
-        for at in range(len(found)):
-            values.append(bytes(found[at]))
-            if len(values[-1]) > LONGEST_TEXT:
-                raise source.error(
-                    f"{shown(name)} has texts of over {LONGEST_TEXT} bytes", "shorten it"
-                )
-        return np.array(values, dtype=np.bytes_)
+        with opened(source) as (file, size):
+            rows = VariableRows(file, size, found, 1, name, source)
+            if rows.nbytes > size:
+                raise source.error(f"the texts of {shown(name)} are one", "save the file again")
+            values = [rows.read(at) for at in range(len(rows))]
+    if max(map(len, values), default=0) > LONGEST_TEXT:
+        raise source.error(f"{shown(name)} has texts of over {LONGEST_TEXT} bytes", "shorten it")
+    return np.array(values, dtype=np.bytes_)

@@ -1,6 +1,7 @@
 """Arrays in .npy and .npz: what a header claims is held against the file before it is believed."""
 
 import io
+import os
 import tokenize
 import warnings
 import zipfile
@@ -91,6 +92,7 @@ def read_member(
     Raises:
         DataFileError: as `read_npy`.
     """
+    source = source.at(f"{os.fsdecode(source.path)}[{info.filename}]")
     with zip_errors(source), archive.open(info) as file:
         return _read(file, info.file_size, source)
 

@@ -3,14 +3,16 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surrolab.data.formats.events import Backwards, Events, Recording, gathered, recording
 from surrolab.data.formats.hdf5 import hdf5_errors, opened_hdf5, texts, vector
+from surrolab.data.formats.heap import VariableRows
 from surrolab.data.formats.labels import class_names, text_column
+from surrolab.data.formats.opening import opened
 from surrolab.data.formats.problem import Source, shown
 
 SHD_UNITS = 700
@@ -26,14 +28,14 @@ class ShdFile:
         speakers: one a recording, None where the file has no ``extra/speaker``.
     """
 
-    def __init__(self, file: Any, size: int, source: Source, units: int | None) -> None:
+    def __init__(
+        self, file: Any, raw: BinaryIO, size: int, source: Source, units: int | None
+    ) -> None:
         self._source = source
         self._size = size
         self._units = units
-        self._times = vector(file, size, "spikes/times", source)
-        self._channels = vector(file, size, "spikes/units", source)
-        _check_base(self._times, "spikes/times", "f", source)
-        _check_base(self._channels, "spikes/units", "iu", source)
+        self._times = _Rows(file, raw, size, "spikes/times", "f", source)
+        self._channels = _Rows(file, raw, size, "spikes/units", "iu", source)
         count = len(self._times)
         if len(self._channels) != count:
             raise source.error(
@@ -70,33 +72,8 @@ class ShdFile:
             DataFileError: it is damaged, its times and units differ in number, a time is not
                 finite, a unit out of range, or time runs back.
         """
-        return self._checked(at, *self._read(at), backwards)
-
-    def recordings(self, backwards: Backwards = "error") -> Iterator[Recording]:
-        """Read all recordings in their order.
-
-        Raises:
-            DataFileError: as `recording`; or together they are larger than the file, as is so when
-                several are one and the same piece of it.
-        """
-        left = self._size
-        for at in range(len(self)):
-            t, x = self._read(at)
-            left -= t.nbytes + x.nbytes
-            if left < 0:
-                raise self._source.error(
-                    "recordings lie over each other", "get or save the file again", recording=at
-                )
-            yield self._checked(at, t, x, backwards)
-
-    def _read(self, at: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-        with hdf5_errors(self._source):
-            return np.asarray(self._times[at]), np.asarray(self._channels[at])
-
-    def _checked(
-        self, at: int, t: NDArray[np.generic], x: NDArray[np.generic], backwards: Backwards
-    ) -> Recording:
-        if t.shape != x.shape or t.ndim != 1:
+        t, x = self._times.read(at), self._channels.read(at)
+        if len(t) != len(x):
             raise self._source.error(
                 f"has {t.size} times and {x.size} units", "give each spike both", recording=at
             )
@@ -109,6 +86,20 @@ class ShdFile:
             source=self._source,
             number=at,
         )
+
+    def recordings(self, backwards: Backwards = "error") -> Iterator[Recording]:
+        """Read all recordings in their order.
+
+        Raises:
+            DataFileError: as `recording`; or together they are larger than the file, as is so when
+                several are one and the same piece of it.
+        """
+        if self._times.nbytes + self._channels.nbytes > self._size:
+            raise self._source.error(
+                "has more spikes than its bytes can hold", "get or save the file again"
+            )
+        for at in range(len(self)):
+            yield self.recording(at, backwards)
 
 
 @contextmanager
@@ -131,8 +122,8 @@ def open_shd(
             length, a label has no key, or data lie in other files.
     """
     source = Source(option, path)
-    with opened_hdf5(source) as (file, size):
-        yield ShdFile(file, size, source, units)
+    with opened_hdf5(source) as (file, size), opened(source) as (raw, _):
+        yield ShdFile(file, raw, size, source, units)
 
 
 def read_shd(
@@ -171,16 +162,30 @@ def read_shd(
         )
 
 
-def _check_base(found: Any, name: str, kinds: str, source: Source) -> None:
-    import h5py
+class _Rows:
+    def __init__(
+        self, file: Any, raw: BinaryIO, size: int, name: str, kinds: str, source: Source
+    ) -> None:
+        import h5py
 
-    base = h5py.check_vlen_dtype(found.dtype)
-    good = isinstance(base, np.dtype) and base.kind in kinds and base.itemsize <= 8
-    if not good:
-        raise source.error(
-            f"{shown(name)} has the type {found.dtype if base is None else base}",
-            "give vectors of variable length: times as floats (seconds), units as whole numbers",
-        )
+        dataset = vector(file, size, name, source)
+        base = h5py.check_vlen_dtype(dataset.dtype)
+        if not isinstance(base, np.dtype) or base.kind not in kinds or base.itemsize > 8:
+            raise source.error(
+                f"{shown(name)} has the type {dataset.dtype if base is None else base}",
+                "give vectors of variable length: times as floats (seconds), units as whole "
+                "numbers",
+            )
+        self.dtype: np.dtype[np.generic] = base
+        with hdf5_errors(source):
+            self._rows = VariableRows(raw, size, dataset, base.itemsize, name, source)
+        self.nbytes = self._rows.nbytes
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, at: int) -> NDArray[np.generic]:
+        return np.frombuffer(self._rows.read(at), self.dtype)
 
 
 def _named(labels: NDArray[np.generic], keys: list[str], source: Source) -> list[str]:
