@@ -4,6 +4,7 @@ from surrolab.data.arrays import Arrays
 from surrolab.data.batch import Batch
 from surrolab.data.batches import IndexBatches
 from surrolab.data.digits import Digits
+from surrolab.data.images import Cifar10, IdxImages
 from surrolab.data.languages import Languages
 from surrolab.data.mnist5k import Mnist5k
 from surrolab.data.module import DataModule
@@ -16,8 +17,10 @@ from surrolab.data.yinyang import YinYang
 __all__ = [
     "Arrays",
     "Batch",
+    "Cifar10",
     "DataModule",
     "Digits",
+    "IdxImages",
     "IndexBatches",
     "Languages",
     "Mnist5k",

@@ -67,4 +67,5 @@ def _values(samples: Samples, is_sequence: bool) -> tuple[float, float, float, f
         return 0.0, 1.0, known, known
     mean = float(valid.double().mean()) if valid.numel() else 0.0
     share = float(torch.count_nonzero(valid)) / max(1, valid.numel())
-    return float(valid.min()), float(valid.max()), mean, share
+    by = samples.divisor
+    return float(valid.min()) / by, float(valid.max()) / by, mean / by, share

@@ -24,7 +24,7 @@ def normalized(
         is_sequence: whether axis 1 is time, of which steps beyond a sample's length do not count.
     """
     train = next(samples for stage, samples in splits.items() if stage == "train")
-    values = train.x.to(torch.float64)
+    values = train.x.to(torch.float64) / train.divisor
     rows = values.movedim(axis, -1)
     rows = (rows[valid_steps(train)] if is_sequence else rows).reshape(-1, train.x.shape[axis])
     if how == "standard":
@@ -47,7 +47,9 @@ def _scaled(
     samples: Samples, offset: Tensor, spread: Tensor, axis: int, is_sequence: bool
 ) -> Samples:
     shape = [-1 if at == axis else 1 for at in range(samples.x.ndim)]
-    x = ((samples.x.to(torch.float64) - offset.view(shape)) / spread.view(shape)).to(torch.float32)
+    x = (
+        (samples.x.to(torch.float64) / samples.divisor - offset.view(shape)) / spread.view(shape)
+    ).to(torch.float32)
     if is_sequence:
         x[~valid_steps(samples)] = 0
     return Samples(x, samples.y, samples.lengths, samples.groups)

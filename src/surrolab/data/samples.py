@@ -1,6 +1,6 @@
 """Samples in memory, and batches of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -23,6 +23,7 @@ class Samples:
             group stay on one side of a split. None where there is nothing of the kind.
         width: where ``x`` holds whole numbers ``[n, T]`` that stand for one-hot vectors of this
             width, which they become in the batch; -1 is a vector of zeros. None elsewhere.
+        divisor: what values are divided by when they become float32 in the batch.
 
     Raises:
         ValueError: these differ in their number of samples, or y, lengths or groups are not int64
@@ -34,6 +35,7 @@ class Samples:
     lengths: Tensor
     groups: Tensor | None = None
     width: int | None = None
+    divisor: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in (("y", self.y), ("lengths", self.lengths), ("groups", self.groups)):
@@ -50,8 +52,13 @@ class Samples:
 
     def take(self, index: Tensor) -> "Samples":
         """Return the samples at ``index`` (int64, ``[m]``), in that order."""
-        groups = None if self.groups is None else self.groups[index]
-        return Samples(self.x[index], self.y[index], self.lengths[index], groups, self.width)
+        return replace(
+            self,
+            x=self.x[index],
+            y=self.y[index],
+            lengths=self.lengths[index],
+            groups=None if self.groups is None else self.groups[index],
+        )
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -99,8 +106,10 @@ class SampleSet(Dataset[Batch]):
         if self.sequence:
             # Made contiguous while the samples are still in their compact type.
             x = x.transpose(0, 1).contiguous()
-        width = self.samples.width
-        return Batch(x.to(torch.float32) if width is None else one_hot(x, width), y, lengths)
+        if self.samples.width is not None:
+            return Batch(one_hot(x, self.samples.width), y, lengths)
+        x = x.to(torch.float32)
+        return Batch(x if self.samples.divisor == 1 else x / self.samples.divisor, y, lengths)
 
 
 def one_hot(numbers: Tensor, width: int) -> Tensor:
