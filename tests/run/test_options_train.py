@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from user_files import words_for
 
 from surrolab.schema import options
 
@@ -37,8 +38,12 @@ COMBINATIONS = [
 @pytest.mark.parametrize("words", [*OPTIONS, *COMBINATIONS])
 def test_it_trains(here, words, tmp_path_factory):
     cache = tmp_path_factory.getbasetemp() / "data"
+    given = words.split(" ")
+    for word in given:
+        if word.startswith("data="):
+            given += words_for(word.partition("=")[2], cache)
     status, out, err = here(
-        "debug=smoke", f"data.root={cache}", "trainer.limit_train_batches=3", *words.split(" ")
+        "debug=smoke", f"data.root={cache}", "trainer.limit_train_batches=3", *given
     )
     assert status == 0, err
     assert err == ""

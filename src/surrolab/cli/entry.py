@@ -52,6 +52,12 @@ def _compare(words: list[str]) -> int:
     return run_command(words)
 
 
+def _data(words: list[str]) -> int:
+    from surrolab.cli.data import run_command
+
+    return run_command(words)
+
+
 def _sync(words: list[str]) -> int:
     from surrolab.cli.sync import run_command
 
@@ -73,6 +79,7 @@ COMMANDS: dict[str, Command] = {
     "train": Command("train a network; the same as `python train.py`", _train),
     "sweep": Command("search surrogates, slopes and whatever else a spec varies", _sweep),
     "surrogates": Command("draw or list every surrogate derivative", _surrogates),
+    "data": Command("say and draw what a data set is", _data),
     "report": Command("make one site from runs and sweeps, which needs no network", _report),
     "compare": Command("say what differs between runs, and what came of it", _compare),
     "diagnose": Command("say where a run's gradient goes and which way it points", _diagnose),

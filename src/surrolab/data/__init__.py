@@ -1,23 +1,35 @@
 """Data modules: every data set behind one interface, in batches made by one indexing step."""
 
+from surrolab.data.arrays import Arrays
 from surrolab.data.batch import Batch
 from surrolab.data.batches import IndexBatches
 from surrolab.data.digits import Digits
+from surrolab.data.images import Cifar10, IdxImages
+from surrolab.data.languages import Languages
 from surrolab.data.mnist5k import Mnist5k
 from surrolab.data.module import DataModule
 from surrolab.data.randman import Randman
 from surrolab.data.samples import Samples, SampleSet, Splits
+from surrolab.data.text import Text
+from surrolab.data.timeseries import SktimeSeries, TimeSeries
 from surrolab.data.yinyang import YinYang
 
 __all__ = [
+    "Arrays",
     "Batch",
+    "Cifar10",
     "DataModule",
     "Digits",
+    "IdxImages",
     "IndexBatches",
+    "Languages",
     "Mnist5k",
     "Randman",
     "SampleSet",
     "Samples",
+    "SktimeSeries",
     "Splits",
+    "Text",
+    "TimeSeries",
     "YinYang",
 ]

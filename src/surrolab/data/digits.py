@@ -22,6 +22,7 @@ class Digits(DataModule):
         test_fraction: share of the samples for test.
     """
 
+    licence = "CC BY 4.0 (UCI)"
     sample_shape = (1, 8, 8)
     classes = 10
     steps = None

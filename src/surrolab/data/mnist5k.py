@@ -24,6 +24,7 @@ class Mnist5k(DataModule):
         test_fraction: share of the samples for test.
     """
 
+    licence = "CC BY-SA 3.0 (MNIST)"
     sample_shape = (1, 28, 28)
     classes = 10
     steps = None

@@ -5,12 +5,16 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from surrolab.data.batch import Batch
 from surrolab.data.batches import IndexBatches
-from surrolab.data.checks import folder, fraction, whole_number
-from surrolab.data.samples import Samples, SampleSet, Splits, split_off
+from surrolab.data.checks import folder, fraction, one_of, whole_number
+from surrolab.data.normalization import NORMALIZATIONS, normalized
+from surrolab.data.samples import Samples, SampleSet, Splits
+from surrolab.data.splitting import fold_off, split_off
 
 Stage = Literal["train", "val", "test"]
 
@@ -27,7 +31,7 @@ class Loader(DataLoader[Batch]):
 
 
 class DataModule(pl.LightningDataModule, ABC):
-    """A data set in memory: a fixed stratified split and fast loaders.
+    """A data set in memory: a fixed split, stratified and by group, and fast loaders.
 
     A subclass sets ``sample_shape``, ``classes`` and ``steps`` (all known before anything is
     loaded, as the model is built from them) and implements `load`.
@@ -44,6 +48,11 @@ class DataModule(pl.LightningDataModule, ABC):
             official validation samples.
         test_fraction: the same for test. Both are shares of the samples that the source does not
             assign to a stage itself.
+        folds: cross-validation: the samples for training are cut in so many parts, of which one is
+            for validation, whatever ``val_fraction`` says; None for none.
+        fold: which of them, from 0.
+        normalize: "none"; "standard", so that each channel has mean 0 and standard deviation 1 over
+            the valid steps of the training samples; or "unit", so that they fill [0, 1].
 
     Attributes:
         sample_shape: shape of one sample at one step, without batch and time.
@@ -54,6 +63,9 @@ class DataModule(pl.LightningDataModule, ABC):
             ``limit_train_batches`` trains on the same few batches over and over
             (``overfit_batches`` would put another sampler in place of this one).
         target: what ``y`` is; "class" is a class index.
+        class_names: what the classes are called, in the order of their index.
+        licence: of the data, in words.
+        channel_axis: axis of a sample, without time, along which ``normalize`` has a mean each.
 
     Raises:
         ValueError: a parameter is out of range, or ``root`` is no folder.
@@ -63,6 +75,8 @@ class DataModule(pl.LightningDataModule, ABC):
     classes: int
     steps: int | None
     target: ClassVar[Literal["class"]] = "class"
+    licence: ClassVar[str] = "of whoever made the file"
+    channel_axis: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -72,6 +86,9 @@ class DataModule(pl.LightningDataModule, ABC):
         *,
         val_fraction: float = 0.1,
         test_fraction: float = 0.2,
+        folds: int | None = None,
+        fold: int = 0,
+        normalize: str = "none",
     ) -> None:
         super().__init__()
         self.batch_size = whole_number("batch_size", batch_size, 1)
@@ -84,9 +101,13 @@ class DataModule(pl.LightningDataModule, ABC):
                 f"val_fraction: {val_fraction} beside test_fraction {test_fraction} is not "
                 "allowed; allowed: fractions that add up to less than 1"
             )
+        self.folds = None if folds is None else whole_number("folds", folds, 2)
+        self.fold = whole_number("fold", fold, 0, None if folds is None else folds - 1)
+        self.normalize = one_of("normalize", normalize, NORMALIZATIONS)
         self.seed: int = 0
         self.shuffle: bool = True
         self._splits: dict[Stage, Samples] | None = None
+        self._indices: dict[Stage, Tensor] = {}
 
     @abstractmethod
     def load(self) -> Samples | Splits:
@@ -99,6 +120,26 @@ class DataModule(pl.LightningDataModule, ABC):
     def is_sequence(self) -> bool:
         """Whether a sample has a time axis, so that ``Batch.x`` is time-first."""
         return self.steps is not None
+
+    @property
+    def class_names(self) -> list[str]:
+        """What the classes are called."""
+        return [str(number) for number in range(self.classes)]
+
+    @property
+    def split_indices(self) -> dict[str, Tensor]:
+        """Which samples are in "train", "val" and "test": int64, ``[n]`` each.
+
+        They count within the official part that a stage is or was split off, or within all samples
+        where there is no official part.
+        """
+        self.setup()
+        return {str(stage): index for stage, index in self._indices.items()}
+
+    @property
+    def samples(self) -> dict[str, Samples]:
+        """The samples of "train", "val" and "test"; loads the data if need be."""
+        return {str(stage): samples for stage, samples in self._loaded().items()}
 
     @property
     def split_sizes(self) -> dict[str, int]:
@@ -133,22 +174,36 @@ class DataModule(pl.LightningDataModule, ABC):
 
     def _split(self, loaded: Samples | Splits) -> dict[Stage, Samples]:
         train, val, test = loaded if isinstance(loaded, Splits) else Splits(loaded)
-        pool = len(train)
+        index = {"train": torch.arange(len(train))}
         if test is None:
-            train, test = split_off(train, "test_fraction", self.test_fraction, self.split_seed)
+            rest, part = split_off(train, "test_fraction", self.test_fraction, self.split_seed)
+            train, test = train.take(rest), train.take(part)
+            index |= {"train": rest, "test": part}
         if val is None:
-            # Still a share of the whole pool, although the test samples are gone from it.
-            share = self.val_fraction * pool / len(train)
-            train, val = split_off(train, "val_fraction", share, self.split_seed)
+            if self.folds is not None:
+                rest, part = fold_off(train, self.folds, self.fold, self.split_seed)
+            else:
+                # Still a share of the whole pool, although the test samples are gone from it.
+                pool = len(train) + (len(test) if "test" in index else 0)
+                share = self.val_fraction * pool / len(train)
+                rest, part = split_off(train, "val_fraction", share, self.split_seed)
+            train, val = train.take(rest), train.take(part)
+            index |= {"train": index["train"][rest], "val": index["train"][part]}
+        splits: dict[Stage, Samples] = {"train": train, "val": val, "test": test}
+        self._indices = {
+            stage: index.get(stage, torch.arange(len(samples))) for stage, samples in splits.items()
+        }
         time = () if self.steps is None else (self.steps,)
-        for samples in (train, val, test):
-            shape = tuple(samples.x.shape[1:])
-            if shape != (*time, *self.sample_shape):
+        for samples in splits.values():
+            if samples.sample_shape != (*time, *self.sample_shape):
                 raise ValueError(
-                    f"x: samples of shape {shape} are not allowed; "
+                    f"x: samples of shape {samples.sample_shape} are not allowed; "
                     f"allowed: {(*time, *self.sample_shape)}, as the data module states"
                 )
-        return {"train": train, "val": val, "test": test}
+        if self.normalize != "none":
+            axis = self.channel_axis + self.is_sequence + 1
+            splits = normalized(splits, self.normalize, axis, self.is_sequence)
+        return splits
 
     def _loader(self, stage: Stage, training: bool) -> DataLoader[Batch]:
         samples = self._loaded()[stage]

@@ -45,6 +45,7 @@ class Randman(DataModule):
         ValueError: a parameter is out of range.
     """
 
+    licence = "generated; MIT"
     steps: int
 
     def __init__(

@@ -1,9 +1,8 @@
-"""Samples in memory, and the stratified split of them."""
+"""Samples in memory, and batches of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -20,18 +19,28 @@ class Samples:
             real dtype: a compact one (uint8 for spikes) becomes float32 only in the batch.
         y: int64 class labels, ``[n]``.
         lengths: int64, ``[n]``: valid steps of each sample (1 for static data).
+        groups: int64, ``[n]``: what else a sample belongs to, such as a speaker; the samples of a
+            group stay on one side of a split. None where there is nothing of the kind.
+        width: where ``x`` holds whole numbers ``[n, T]`` that stand for one-hot vectors of this
+            width, which they become in the batch; -1 is a vector of zeros. None elsewhere.
+        divisor: what values are divided by when they become float32 in the batch.
 
     Raises:
-        ValueError: the three differ in their number of samples, or y or lengths are not int64
+        ValueError: these differ in their number of samples, or y, lengths or groups are not int64
             vectors.
     """
 
     x: Tensor
     y: Tensor
     lengths: Tensor
+    groups: Tensor | None = None
+    width: int | None = None
+    divisor: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, value in (("y", self.y), ("lengths", self.lengths)):
+        for name, value in (("y", self.y), ("lengths", self.lengths), ("groups", self.groups)):
+            if value is None:
+                continue
             if value.dtype != torch.int64 or value.shape != self.x.shape[:1]:
                 raise ValueError(
                     f"{name}: {value.dtype} {list(value.shape)} is not allowed; "
@@ -43,7 +52,19 @@ class Samples:
 
     def take(self, index: Tensor) -> "Samples":
         """Return the samples at ``index`` (int64, ``[m]``), in that order."""
-        return Samples(self.x[index], self.y[index], self.lengths[index])
+        return replace(
+            self,
+            x=self.x[index],
+            y=self.y[index],
+            lengths=self.lengths[index],
+            groups=None if self.groups is None else self.groups[index],
+        )
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample, time included where there is one."""
+        shape = tuple(self.x.shape[1:])
+        return shape if self.width is None else (*shape, self.width)
 
     @classmethod
     def static(cls, x: Tensor, y: Tensor) -> "Samples":
@@ -85,41 +106,14 @@ class SampleSet(Dataset[Batch]):
         if self.sequence:
             # Made contiguous while the samples are still in their compact type.
             x = x.transpose(0, 1).contiguous()
-        return Batch(x.to(torch.float32), y, lengths)
+        if self.samples.width is not None:
+            return Batch(one_hot(x, self.samples.width), y, lengths)
+        x = x.to(torch.float32)
+        return Batch(x if self.samples.divisor == 1 else x / self.samples.divisor, y, lengths)
 
 
-def split_off(samples: Samples, name: str, share: float, seed: int) -> tuple[Samples, Samples]:
-    """Split a stratified part off.
-
-    Args:
-        samples: what to split, n samples.
-        name: the parameter that ``share`` comes from, for the error.
-        share: the part's share of ``samples``; the part has ``round(share * n)`` samples.
-        seed: fixes the split, together with the labels.
-
-    Returns:
-        The rest and the part, each in the order of ``samples``.
-
-    Raises:
-        ValueError: the rest or the part would have fewer samples than there are classes.
-    """
-    # scikit-learn takes a second to import.
-    from sklearn.model_selection import train_test_split
-
-    part = round(share * len(samples))
-    labels = samples.y.numpy()
-    classes = len(np.unique(labels))
-    if not classes <= part <= len(samples) - classes:
-        raise ValueError(
-            f"{name}: {part} of {len(samples)} samples is not allowed; allowed: a share that "
-            f"leaves {classes} samples or more, one a class, on both sides"
-        )
-    rest_index, part_index = train_test_split(
-        np.arange(len(samples)),
-        test_size=part,
-        stratify=labels,
-        random_state=seed,
-    )
-    rest_index.sort()
-    part_index.sort()
-    return samples.take(torch.from_numpy(rest_index)), samples.take(torch.from_numpy(part_index))
+def one_hot(numbers: Tensor, width: int) -> Tensor:
+    """Float32 vectors ``[..., width]`` with a one at each number; of -1, zeros."""
+    at = numbers.to(torch.int64).unsqueeze(-1)
+    found = torch.zeros(*numbers.shape, width, dtype=torch.float32)
+    return found.scatter_(-1, at.clamp(min=0), (at >= 0).to(torch.float32))

@@ -79,6 +79,7 @@ class YinYang(DataModule):
     Source: Kriener, Goeltz and Petrovici 2022, doi:10.1145/3517343.3517380, arXiv:2102.08211.
     """
 
+    licence = "generated; MIT"
     sample_shape = (4,)
     classes = 3
     steps = None

@@ -26,6 +26,7 @@ from surrolab.run.ending import Ending
 from surrolab.run.processes import interruptible, memory_limits, ranks_join, threads
 from surrolab.run.provenance import provenance
 from surrolab.run.reporting import log_to, quiet_lightning, say_engines, summarize
+from surrolab.run.split import keep_split
 from surrolab.seeding import seed_all
 from surrolab.tracking import MetricsFile, WandbRun, last_metrics
 
@@ -138,6 +139,7 @@ def _fit_and_test(
     ending.runs = [logger for logger in trainer.loggers if isinstance(logger, WandbRun)]
     if trainer.is_global_zero:
         say_engines(facts["layers"])
+        keep_split(parts.data, directory.records / "split.npz")
         step = checkpoint["global_step"] if checkpoint else 0
         leave_picture(parts.task.network, directory, trainer.loggers, step)
     words = [*(["resume"] if resume else []), *(["watched"] if watching is not None else [])]

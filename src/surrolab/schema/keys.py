@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -85,6 +86,17 @@ def text(allowed: str = "text", good: Callable[[str], bool] = bool) -> Key:
         return str(value) if good(str(value)) else _refuse()
 
     return Key(allowed, convert)
+
+
+def path() -> Key:
+    """The path of a file or folder, which becomes absolute: a run can be repeated from anywhere."""
+
+    def convert(value: Any) -> str:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise TypeError
+        return str(Path(value).expanduser().absolute())
+
+    return Key("a path", convert)
 
 
 def list_of(key: Key, at_least: int = 0) -> Key:

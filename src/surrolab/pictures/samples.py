@@ -1,0 +1,73 @@
+"""A few samples of a data set, before and after encoding."""
+
+import io
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+CURVES = 12
+"""Of more channels there is a map in place of curves."""
+
+
+def draw_samples(
+    samples: list[np.ndarray],
+    encoded: list[np.ndarray],
+    titles: list[str],
+    is_sequence: bool,
+) -> bytes:
+    """A row per sample: as it is on the left, what the network is given on the right; PNG.
+
+    Args:
+        samples: ``[T, *shape]`` without padding, or ``[*shape]`` of static data.
+        encoded: ``[T, *shape]`` each.
+        titles: what is said of each sample.
+        is_sequence: whether samples have a time axis.
+    """
+    figure = Figure(figsize=(10, 1 + 2.1 * len(samples)), layout="constrained")
+    axes = figure.subplots(len(samples), 2, squeeze=False)
+    for row, (sample, steps, title) in enumerate(zip(samples, encoded, titles, strict=True)):
+        left, right = axes[row]
+        left.set_title(title, fontsize=10, loc="left", parse_math=False)
+        right.set_title("as the network is given it", fontsize=10, loc="left")
+        if is_sequence:
+            _over_time(left, sample)
+        else:
+            _still(left, sample)
+        _over_time(right, steps)
+    for axis in axes[-1][0 if is_sequence else 1 :]:
+        axis.set_xlabel("time step")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _still(axis: Axes, sample: np.ndarray) -> None:
+    if sample.ndim == 3:
+        image = np.moveaxis(sample, 0, -1) if len(sample) == 3 else sample.sum(0)
+        axis.imshow(image, cmap="gray_r", interpolation="nearest")
+        axis.set_xticks([])
+        axis.set_yticks([])
+        return
+    axis.bar(np.arange(sample.size), sample.reshape(-1), color="#2f6f9f")
+    axis.set_ylabel("value")
+
+
+def _over_time(axis: Axes, sample: np.ndarray) -> None:
+    flat = sample.reshape(len(sample), -1)
+    if flat.shape[1] <= CURVES:
+        axis.plot(flat, linewidth=1, drawstyle="steps-mid" if len(flat) < 40 else "default")
+        axis.set_ylabel("value")
+        return
+    most = float(np.abs(flat).max()) or 1.0
+    signed = bool(flat.min() < 0)
+    axis.imshow(
+        flat.T,
+        aspect="auto",
+        interpolation="nearest",
+        origin="lower",
+        cmap="RdBu_r" if signed else "gray_r",
+        vmin=-most if signed else 0,
+        vmax=most,
+    )
+    axis.set_ylabel("input")

@@ -1,0 +1,48 @@
+"""Small files for the data sets that are read from some."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
+
+
+def words_for(name: str, folder: Path) -> list[str]:
+    """Make what ``data=name`` needs in the folder, ``data.root``; the words that go with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    if name == "arrays":
+        y = np.arange(60) % 3
+        np.savez(folder / "own.npz", x=rng.normal(size=(60, 12, 5)) + y[:, None, None], y=y)
+        return [f"data.path={folder / 'own.npz'}"]
+    if name == "timeseries":
+        rows = [
+            ":".join(",".join(f"{v:.3f}" for v in rng.normal(at % 2, 1, 5 + at % 4)) for _ in "ab")
+            for at in range(60)
+        ]
+        header = "@problemName own\n@timeStamps false\n@missing false\n@univariate false\n"
+        header += "@dimensions 2\n@equalLength false\n@classLabel true low high\n@data\n"
+        lines = [f"{row}:{('low', 'high')[at % 2]}" for at, row in enumerate(rows)]
+        (folder / "own_TRAIN.ts").write_text(header + "\n".join(lines) + "\n")
+        return [f"data.path={folder / 'own_TRAIN.ts'}"]
+    if name == "text":
+        lines = [f"{'ab' * (1 + at % 3)}{'xy'[at % 2]}\t{'pq'[at % 2]}" for at in range(60)]
+        (folder / "own.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
+        return [f"data.path={folder / 'own.tsv'}"]
+    if name in IDX_SETS:
+        (folder / name).mkdir(exist_ok=True)
+        for prefix, count in (("train", 200), ("t10k", 40)):
+            images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+            labels = (np.arange(count) % 10).astype(np.uint8)
+            for what, array in (("images-idx3", images), ("labels-idx1", labels)):
+                head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+                (folder / name / f"{prefix}-{what}-ubyte").write_bytes(head + array.tobytes())
+    if name == "cifar10":
+        place = folder / "cifar-10-batches-bin"
+        place.mkdir(exist_ok=True)
+        for file in [*(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin"]:
+            records = rng.integers(0, 256, (40, 3073), dtype=np.uint8)
+            records[:, 0] = np.arange(40) % 10
+            (place / file).write_bytes(records.tobytes())
+    return []
