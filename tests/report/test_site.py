@@ -288,7 +288,7 @@ def damaged(value, draw):
 
 
 def damaged_array(array, draw):
-    changes = [lambda a: a[None], np.ravel, lambda a: a.astype(str), lambda a: a[:0]]
+    changes = [lambda a: a[None], np.ravel, lambda a: a.astype(str), lambda a: np.ravel(a)[:0]]
     if array.dtype.kind in "fiu":
         changes += [lambda a, v=v: np.full(a.shape, v) for v in (np.nan, np.inf, 1e300, -1)]
     return draw.choice(changes)(array)

@@ -164,6 +164,7 @@ def test_more_epochs_for_a_completed_run(program):
     same(Run(again, program.directory / "run"), longer)
 
 
+@pytest.mark.slow
 def test_a_completed_run_that_goes_on_can_be_killed(program):
     whole = program.run("whole", "trainer.max_epochs=3", "optimizer.schedule=constant")
     run = program.run("run", "trainer.max_epochs=1", "optimizer.schedule=constant")

@@ -87,7 +87,10 @@ PARTS = """step,epoch,val/accuracy,val/loss
 """
 
 
-@pytest.mark.parametrize(("mode", "killed"), [("online", False), ("offline", True)])
+@pytest.mark.parametrize(
+    ("mode", "killed"),
+    [pytest.param("online", False, marks=pytest.mark.slow), ("offline", True)],
+)
 def test_the_best_of_a_run_that_goes_on_and_gets_worse(
     tmp_path: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch, mode: str, killed: bool
 ) -> None:

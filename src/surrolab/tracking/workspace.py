@@ -103,7 +103,7 @@ def _panels() -> dict[str, list[Any]]:
             _matching("synaptic operations", "^synops/effective_(macs|acs)$"),
             wr.MediaBrowser(
                 title="rasters",
-                media_keys=[f"activity/hidden{number}" for number in (1, 2, 3)],
+                media_keys=[f"activity/hidden{number}" for number in range(1, 7)],
             ),
         ],
         "gradients": [
