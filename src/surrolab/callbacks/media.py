@@ -1,7 +1,8 @@
 """What W&B gets of a run beside the numbers in ``metrics.csv``."""
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,6 +12,9 @@ from surrolab.callbacks.diagnostics import Diagnostics, Look
 from surrolab.surrogates import Surrogate
 from surrolab.task import Task
 from surrolab.tracking import WandbRun
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MOST_CLASSES = 40
 """Of more classes there is the picture of the confusion matrix alone, and no chart."""
@@ -118,7 +122,7 @@ def look_media(look: Look) -> dict[str, Any]:
 
     media: dict[str, Any] = {}
     for number, name in enumerate(look.activity.get("layers", [])):
-        media[f"activity/{name}"] = wandb.Image(draw_raster(look.activity, number))
+        media[f"activity/{name}"] = picture(draw_raster(look.activity, number))
     for name, counts in zip(
         look.arrays.get("spiking", []), look.arrays.get("membrane_counts", []), strict=True
     ):
@@ -129,11 +133,9 @@ def look_media(look: Look) -> dict[str, Any]:
 
 def confusion_picture(stage: str, counts: np.ndarray) -> dict[str, Any]:
     """The confusion matrix drawn."""
-    import wandb
-
     from surrolab.pictures.confusion import draw_confusion
 
-    return {f"confusion/{stage}": wandb.Image(draw_confusion(counts))}
+    return {f"confusion/{stage}": picture(draw_confusion(counts))}
 
 
 def confusion_chart(stage: str, counts: np.ndarray) -> dict[str, Any]:
@@ -151,6 +153,14 @@ def confusion_chart(stage: str, counts: np.ndarray) -> dict[str, Any]:
         {"title": f"confusion matrix, {stage}"},
     )
     return {f"confusion/{stage}_chart": chart}
+
+
+def picture(image: "Image") -> Any:
+    """W&B's, written as PNG three times as fast as by itself, and somewhat larger."""
+    import wandb
+
+    image.save = partial(image.save, compress_level=1)  # type: ignore[method-assign]
+    return wandb.Image(image)
 
 
 def surrogate_media(task: Task) -> dict[str, Any]:

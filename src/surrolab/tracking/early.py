@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from surrolab.tracking.light import quiet
+from surrolab.tracking.light import quiet, without_docstrings
 
 
 def prepare(logger_config: Mapping[str, Any]) -> None:
@@ -22,7 +22,8 @@ def prepare(logger_config: Mapping[str, Any]) -> None:
     if logger_config.get("mode") not in ("offline", "online") or further_process:
         return
     with contextlib.suppress(Exception):
-        import wandb
+        with without_docstrings():
+            import wandb
 
         quiet(wandb)
         threading.Thread(target=_start_program, name="start W&B").start()

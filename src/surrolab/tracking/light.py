@@ -1,6 +1,7 @@
 """W&B without what it would load and do for nothing."""
 
 import contextlib
+import importlib
 import os
 import sys
 import types
@@ -33,6 +34,23 @@ def light() -> Iterator[None]:
         yield
     finally:
         sys.modules.pop(_LAUNCH, None)
+
+
+@contextlib.contextmanager
+def without_docstrings() -> Iterator[None]:
+    """Keep pydantic from parsing W&B's source for the docstrings of its settings: a third of its
+    import."""
+    try:
+        fields: Any = importlib.import_module("pydantic._internal._fields")
+        extract = fields.extract_docstrings_from_cls
+    except (ImportError, AttributeError):  # another version
+        yield
+        return
+    fields.extract_docstrings_from_cls = lambda *_, **__: {}
+    try:
+        yield
+    finally:
+        fields.extract_docstrings_from_cls = extract
 
 
 def report_nothing() -> None:
