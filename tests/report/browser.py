@@ -21,6 +21,13 @@ _START = "import os, sys; r, w = map(int, sys.argv[1:3]); os.dup2(r, 3); os.dup2
 os.execv(sys.argv[3], sys.argv[3:])"
 
 
+LEFT = ("navigated or closed", "context was destroyed", "Cannot find context")
+
+
+class PageLeftError(Exception):
+    """The page was left for another one before it could answer."""
+
+
 @dataclass
 class Tab:
     """A page that is open."""
@@ -42,6 +49,9 @@ class Tab:
         while True:
             found = self._next(60)
             if found.get("id") == self._number:
+                words = found.get("error", {}).get("message", "")
+                if any(sign in words for sign in LEFT):
+                    raise PageLeftError(words)
                 assert "error" not in found, found
                 return found["result"]
 
@@ -72,9 +82,12 @@ class Tab:
         return answer["result"].get("value")
 
     def until(self, condition: str, seconds: float = 30) -> None:
-        """Wait for a condition."""
+        """Wait for a condition, on the next page where the browser is about to go there."""
         end = time.monotonic() + seconds
-        while not self.evaluate(f"Boolean({condition})"):
+        while True:
+            with contextlib.suppress(PageLeftError):
+                if self.evaluate(f"Boolean({condition})"):
+                    return
             assert time.monotonic() < end, condition
             time.sleep(0.05)
 

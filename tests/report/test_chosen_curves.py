@@ -155,7 +155,7 @@ def test_a_point_leads_to_its_run(trained, tmp_path, plot):
             f"""(() => {{
               const plot = document.querySelector('[data-figure={plot}]');
               const [customdata] = plot.data.find((trace) => trace.customdata?.length).customdata;
-              plot.emit('plotly_click', {{ points: [{{ customdata }}] }});
+              setTimeout(() => plot.emit('plotly_click', {{ points: [{{ customdata }}] }}));
             }})()"""
         )
         tab.until("document.title.startsWith('atan')")
