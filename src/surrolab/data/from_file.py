@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from surrolab.data.formats.labels import class_names
+from surrolab.data.formats.labels import SPLITS, class_names
 from surrolab.data.module import DataModule
 from surrolab.data.samples import Samples, Splits
 
 OPTION = "data.path"
-STAGES = ("train", "val", "test")
 
 
 class Content(NamedTuple):
@@ -100,7 +99,7 @@ def by_part(samples: Samples, split: Sequence[str] | None, option: str = OPTION)
     stages = np.asarray(split)
     found = {
         stage: samples.take(torch.from_numpy(np.flatnonzero(stages == stage)))
-        for stage in STAGES
+        for stage in SPLITS
         if bool((stages == stage).any())
     }
     if "train" not in found:

@@ -77,7 +77,7 @@ class IdxImages(FromFile):
         val_fraction: float = 0.1,
     ) -> None:
         self.set = one_of("set", set, tuple(IDX_SETS))
-        self.licence = IDX_SETS[self.set].licence  # type: ignore[misc]
+        self.licence = IDX_SETS[self.set].licence
         super().__init__(batch_size, root, split_seed, val_fraction=val_fraction)
 
     def read(self) -> Content:

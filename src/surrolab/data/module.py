@@ -13,10 +13,8 @@ from surrolab.data.batch import Batch
 from surrolab.data.batches import IndexBatches
 from surrolab.data.checks import folder, fraction, one_of, whole_number
 from surrolab.data.normalization import NORMALIZATIONS, normalized
-from surrolab.data.samples import Samples, SampleSet, Splits
+from surrolab.data.samples import Samples, SampleSet, Splits, Stage
 from surrolab.data.splitting import fold_off, split_off
-
-Stage = Literal["train", "val", "test"]
 
 
 class Loader(DataLoader[Batch]):
@@ -75,7 +73,7 @@ class DataModule(pl.LightningDataModule, ABC):
     classes: int
     steps: int | None
     target: ClassVar[Literal["class"]] = "class"
-    licence: ClassVar[str] = "of whoever made the file"
+    licence: str = "of whoever made the file"
     channel_axis: ClassVar[int] = 0
 
     def __init__(

@@ -1,14 +1,11 @@
 """Channels brought to a common scale, by the training samples alone."""
 
-from typing import TypeVar
-
 import torch
 from torch import Tensor
 
-from surrolab.data.samples import Samples
+from surrolab.data.samples import Samples, Stage
 
 NORMALIZATIONS = ("none", "standard", "unit")
-Stage = TypeVar("Stage", bound=str)
 
 
 def normalized(
@@ -23,7 +20,7 @@ def normalized(
         axis: of the channels in ``Samples.x``.
         is_sequence: whether axis 1 is time, of which steps beyond a sample's length do not count.
     """
-    train = next(samples for stage, samples in splits.items() if stage == "train")
+    train = splits["train"]
     values = train.x.to(torch.float64) / train.divisor
     rows = values.movedim(axis, -1)
     rows = (rows[valid_steps(train)] if is_sequence else rows).reshape(-1, train.x.shape[axis])

@@ -1,13 +1,15 @@
 """Samples in memory, and batches of them."""
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from surrolab.data.batch import Batch
+
+Stage = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,6 @@ from surrolab.data.formats.labels import class_names
 from surrolab.data.formats.table import read_table
 from surrolab.data.from_file import (
     OPTION,
-    STAGES,
     Content,
     FromFile,
     by_part,
@@ -91,7 +90,7 @@ class TokenSequences(FromFile):
     def read(self) -> Content:
         texts, labels, split, groups = self.texts()
         if self.tokens == "char":
-            stages = split or [STAGES[0]] * len(texts)
+            stages = split or ["train"] * len(texts)
             known = [text for text, stage in zip(texts, stages, strict=True) if stage == "train"]
             self.alphabet = characters(known, self.least_count)
             if not self.alphabet:

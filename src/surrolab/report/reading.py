@@ -1,33 +1,23 @@
 """Files that may be half written, of another kind or made to do harm: what is whole is read."""
 
-import contextlib
 import json
 import os
-import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
+
+from surrolab.files import open_file
 
 LARGEST = 1 << 20  # bytes of a text file that a run leaves
 LARGEST_TABLE = LARGEST_RECORD = 1 << 26  # of metrics.csv and study.json; of an array's file
 MOST_VALUES = 5000  # of a configuration; aliases in YAML could make a few lines endless
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@contextlib.contextmanager
-def open_file(path: Path) -> Iterator[IO[bytes]]:
-    """The file, opened. An ``OSError`` where it is none: a pipe would be waited for."""
-    with open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path} is no file")
-        yield file
 
 
 def read_text(path: Path, tail: int | None = None, most: int = LARGEST) -> str:
@@ -78,10 +68,6 @@ def read_record(path: Path) -> dict[str, npt.NDArray[Any]]:
         return {}
     except (zipfile.BadZipFile, zlib.error, SyntaxError, RuntimeError, AttributeError):
         return {}  # what NumPy and zipfile make of damaged files
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _flat(found: dict[Any, Any]) -> list[tuple[str, Any]]:

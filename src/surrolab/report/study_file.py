@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from surrolab.report.reading import LARGEST_TABLE, open_file
+from surrolab.files import open_file
+from surrolab.report.reading import LARGEST_TABLE
 
 STATES = ("complete", "pruned", "failed", "running", "waiting")
 

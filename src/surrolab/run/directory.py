@@ -1,19 +1,18 @@
 """The directory of a run: what lies where, and the first and last files in it."""
 
 import contextlib
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
 from surrolab.errors import HeldError, UserError
 from surrolab.files import write_json, write_text
+from surrolab.locks import hold
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class RunDirectory:
             ) from error
         with file:
             try:
-                _lock(file)
+                hold(file)
             except BlockingIOError as error:
                 raise HeldError(
                     f"resume: the run in {self.path} is still going on; allowed: wait for it, or "
@@ -245,13 +244,3 @@ class RunDirectory:
 
 def _first(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _lock(file: IO[str]) -> None:
-    """Take the lock; who only asks whether a run goes on holds it for a moment."""
-    for _ in range(5):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(0.05)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from surrolab.data import DataModule
+from surrolab.data.formats.labels import SPLITS
 from surrolab.errors import UserError
 from surrolab.files import atomic
 
 log = logging.getLogger(__name__)
-
-STAGES = ("train", "val", "test")
 
 
 def keep_split(data: DataModule, path: Path) -> None:
@@ -31,14 +30,14 @@ def keep_split(data: DataModule, path: Path) -> None:
     Raises:
         UserError: the split or the labels are not those that the file has.
     """
-    arrays: dict[str, Any] = {stage: data.split_indices[stage].numpy() for stage in STAGES}
+    arrays: dict[str, Any] = {stage: data.split_indices[stage].numpy() for stage in SPLITS}
     arrays["classes"] = np.array(data.class_names)
     arrays["labels"] = np.array(_digest(data))
     kept = _read(path)
     if kept is not None:
         for name, array in arrays.items():
             if not np.array_equal(kept[name], array):
-                what = "split is not the one" if name in STAGES else f"{name} are not those"
+                what = "split is not the one" if name in SPLITS else f"{name} are not those"
                 raise UserError(
                     f"data: its {what} that the run began with; allowed: the data as they were, "
                     "or a new run"
@@ -62,6 +61,6 @@ def _digest(data: DataModule) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in (*STAGES, "classes", "labels")}
+            return {name: file[name] for name in (*SPLITS, "classes", "labels")}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None

@@ -1,12 +1,12 @@
 """Sending to W&B what is not there yet: runs tracked offline, and those whose server was gone."""
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from surrolab.errors import RunError, UserError, one_line
+from surrolab.locks import is_held
 from surrolab.tracking.light import quiet
 from surrolab.tracking.restore import UNTRACKED, repair, restore, tracked_id
 from surrolab.tracking.segments import Segment
@@ -45,14 +45,7 @@ class TrackedRun:
     @property
     def going_on(self) -> bool:
         """Whether a process runs in its directory."""
-        try:
-            with (self.directory / ".lock").open() as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return bool(is_held(self.directory))
 
     def prepare(self) -> None:
         """Make its files good: what is damaged is repaired, what is lost restored."""

@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from surrolab.locks import is_held
 from surrolab.report.epochs import MEAN_RATE, read_ends
 from surrolab.report.reading import read_json, read_text, read_yaml
 from surrolab.report.site.defaults import options_of
 from surrolab.report.site.discover import Place
-from surrolab.report.site.lock import is_held
 from surrolab.report.study_file import finite
 
 STATES = ("completed", "running", "unfinished", "interrupted", "pruned", "failed")
