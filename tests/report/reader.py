@@ -5,7 +5,8 @@ import json
 DRAWN = "document.querySelectorAll('[data-figure]:not([data-drawn])').length === 0"
 SHOWN = "[...document.querySelectorAll('#table tbody tr')].filter((row) => !row.hidden)"
 # Of traces in the curves, names without those of bands.
-LINES = "document.querySelector('[data-figure=curves-0]').data.map((t) => t.name).filter(Boolean)"
+CURVES = "(document.querySelector('[data-figure=curves-0]')?.data ?? [])"  # none until drawn
+LINES = f"{CURVES}.map((t) => t.name).filter(Boolean)"
 
 
 def column(tab, head):

@@ -6,7 +6,7 @@ import json
 import pytest
 from browser import CHROMIUM, browser
 from pages import Page
-from reader import DRAWN, LINES, column, find, press
+from reader import CURVES, DRAWN, LINES, column, find, press
 from runs import copy_run
 
 from surrolab.report.site import write_site
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is n
 
 BOXES = "[...document.querySelectorAll('#table tbody input')]"
 TICKED = f"{BOXES}.filter((box) => box.checked).map((box) => box.closest('tr').innerText)"
-LINE = "document.querySelector('[data-figure=curves-0]').data.find((trace) => trace.name)"
+LINE = f"{CURVES}.find((trace) => trace.name)"
 
 
 def rewrite(run, change):
