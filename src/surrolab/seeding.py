@@ -1,7 +1,7 @@
 """Random streams derived from what they are for, so that nothing depends on what ran before."""
 
 import random
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -15,8 +15,17 @@ def seed_all(seed: int, purpose: Purpose, epoch: int = 0, rank: int = 0) -> None
 
     A resumed run therefore draws in an epoch what the run that was not killed drew in it.
     """
-    key = [seed, _PURPOSES.index(purpose), epoch, rank]
-    words = np.random.SeedSequence(key).generate_state(3)
+    words = _words(seed, purpose, epoch, rank)
     random.seed(int(words[0]))
     np.random.seed(int(words[1]))  # noqa: NPY002  (the legacy generator is what libraries use)
     torch.manual_seed(int(words[2]))
+
+
+def torch_seed(seed: int, purpose: Purpose, epoch: int = 0, rank: int = 0) -> int:
+    """The seed that :func:`seed_all` gives to torch, for those who leave the others alone."""
+    return int(_words(seed, purpose, epoch, rank)[2])
+
+
+def _words(seed: int, purpose: Purpose, epoch: int, rank: int) -> Any:
+    key = [seed, _PURPOSES.index(purpose), epoch, rank]
+    return np.random.SeedSequence(key).generate_state(3)

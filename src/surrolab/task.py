@@ -97,7 +97,10 @@ class Task(pl.LightningModule):
                 membrane = evaluation.output.records[name].membrane
                 neurons = layer.neurons
                 cast(WindowFraction, self.window[name]).update(
-                    membrane, neurons.neuron.threshold, neurons.surrogate.window
+                    membrane,
+                    neurons.neuron.threshold,
+                    neurons.surrogate.window,
+                    evaluation.lengths,
                 )
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:

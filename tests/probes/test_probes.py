@@ -113,6 +113,10 @@ def test_window_fraction_counts_neuron_steps_around_the_threshold() -> None:
     metric.update(mem_TBN[:1], torch.tensor(1.0), 0.5)
     assert float(metric.compute()) == 4 / 10
     metric.reset()
+    # Of the first sample two steps count, of the second four.
+    metric.update(mem_TBN, torch.tensor(1.0), 0.25, torch.tensor([2, 4]))
+    assert float(metric.compute()) == 2 / 6
+    metric.reset()
     metric.update(mem_TBN, torch.tensor(0.5), math.inf)
     assert float(metric.compute()) == 1
 

@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from surrolab.callbacks.checkpoints import Checkpoints
 from surrolab.callbacks.diagnostics import Diagnostics
+from surrolab.callbacks.epoch_tests import EpochTests
 from surrolab.callbacks.finite import FiniteGuard
 from surrolab.callbacks.health import Health
 from surrolab.callbacks.media import Media
@@ -28,12 +29,14 @@ class StandardCallbacks:
         early_stopping_patience: epochs without improvement on validation before the run stops;
             None never stops it.
         early_stopping_min_delta: what counts as an improvement.
+        test_every_epoch: test after every epoch too, for the best figure over epochs.
     """
 
     progress: bool
     health: bool
     early_stopping_patience: int | None
     early_stopping_min_delta: float
+    test_every_epoch: bool
 
     def build(
         self,
@@ -58,6 +61,8 @@ class StandardCallbacks:
             callbacks += [diagnostics, Media(diagnostics)]
         if self.health:
             callbacks.append(Health() if health is None else health)
+        if self.test_every_epoch:
+            callbacks.append(EpochTests(seed))
         if self.early_stopping_patience is not None:
             callbacks.append(
                 EarlyStopping(

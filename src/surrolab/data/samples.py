@@ -101,10 +101,12 @@ class SampleSet(Dataset[Batch]):
         """Return the samples at ``index``; a single number gives a batch of one."""
         rows = torch.as_tensor(index).reshape(-1)
         # Half the time of indexing, for small batches.
-        x, y, lengths = (
-            part.index_select(0, rows)
-            for part in (self.samples.x, self.samples.y, self.samples.lengths)
-        )
+        y, lengths = (part.index_select(0, rows) for part in (self.samples.y, self.samples.lengths))
+        x = self.samples.x
+        if self.sequence:
+            # Steps that are padding in all samples of a batch have no influence on anything.
+            x = x[:, : int(lengths.max())]
+        x = x.index_select(0, rows)
         if self.sequence:
             # Made contiguous while the samples are still in their compact type.
             x = x.transpose(0, 1).contiguous()

@@ -111,7 +111,7 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
     with torch.inference_mode(False), torch.enable_grad(), own_randomness(batch.x.device):
         network = _as_in_training(task.network, len(batch.lengths))
         x_TBF, lengths_B = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
-        output = network(x_TBF, record=True)
+        output = network(x_TBF, record=True, lengths_B=lengths_B)
         loss, prediction = judge(
             task.objective, output.y, batch.y, lengths_B, output.hidden, task.classes
         )
@@ -157,7 +157,8 @@ def free_membrane(task: Task, batch: Batch, name: str) -> Tensor:
         assert isinstance(neurons, SpikingLayer)
         neurons.fire = torch.zeros_like
         x_TBF, lengths_B = task.encoder(batch.x, batch.lengths, is_sequence=task.is_sequence)
-        membrane: Tensor = network(x_TBF, record=True).records[name].membrane
+        output = network(x_TBF, record=True, lengths_B=lengths_B)
+        membrane: Tensor = output.records[name].membrane
         return membrane[valid_steps(len(membrane), lengths_B)]
 
 

@@ -73,13 +73,18 @@ class Layer(nn.Module):
         self.dropout = Dropout(dropout) if dropout else None
 
     def forward(
-        self, x_TBF: Tensor, record: bool = False, state: LayerState | None = None
+        self,
+        x_TBF: Tensor,
+        record: bool = False,
+        state: LayerState | None = None,
+        lengths_B: Tensor | None = None,
     ) -> LayerPass:
         """Run a sequence, or go on with one from a ``state``.
 
-        ``record`` asks for the membrane potential and its gradient.
+        ``record`` asks for the membrane potential and its gradient. ``lengths_B`` are the valid
+        steps of each sample, for the normalisation, which is over those alone.
         """
-        cur, steps = self._drive(x_TBF)
+        cur, steps = self._drive(x_TBF, lengths_B)
         before = None if state is None else state.neurons
         spk_TBN, after, memory = self.neurons(cur, before, record=record, steps=steps)
         mask = None if state is None else state.mask
@@ -93,7 +98,7 @@ class Layer(nn.Module):
         cur, steps = self._drive(x_TBF)
         return cur if steps is None else cur.expand(steps, *cur.shape[1:])
 
-    def _drive(self, x_TBF: Tensor) -> tuple[Tensor, int | None]:
+    def _drive(self, x_TBF: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, int | None]:
         """The input current; where it is the same in every step, one step and their number."""
         steps = x_TBF.shape[0]
         constant = steps > 1 and x_TBF.stride(0) == 0
@@ -109,4 +114,4 @@ class Layer(nn.Module):
             return cur_TBN, steps if constant else None
         if constant:
             cur_TBN = cur_TBN.expand(steps, *cur_TBN.shape[1:])
-        return self.norm(cur_TBN), None
+        return self.norm(cur_TBN, lengths_B), None

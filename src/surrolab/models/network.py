@@ -61,7 +61,7 @@ class Network(nn.Module):
         """Run encoded input ``[T, B, F...]`` through all layers.
 
         ``record`` keeps all membranes, and then everything. ``lengths_B`` are the valid steps of
-        each sample, all unless given; only ``counts`` depend on them.
+        each sample, all unless given; ``counts`` and batch norms depend on them, and nothing else.
         """
         if not record:
             checkpointed = self.checkpoint_steps is not None and self.training
@@ -69,7 +69,7 @@ class Network(nn.Module):
                 return in_parts(self, x_TBF, lengths_B)
             if self.truncate_steps is not None and torch.is_grad_enabled():
                 return in_parts(self, x_TBF, lengths_B)
-        out, passes = self.run(x_TBF, record)
+        out, passes = self.run(x_TBF, record, lengths_B=lengths_B)
         return NetworkOutput(
             out,
             {name: done.spk for name, done in passes.items() if name != "readout"},
@@ -79,13 +79,18 @@ class Network(nn.Module):
         )
 
     def run(
-        self, x_TBF: Tensor, record: bool = False, states: dict[str, LayerState] | None = None
+        self,
+        x_TBF: Tensor,
+        record: bool = False,
+        states: dict[str, LayerState] | None = None,
+        lengths_B: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, LayerPass]]:
         """The readout, and what each layer did, from given states or from rest."""
         out = x_TBF
         passes = {}
         for name, layer in self.named_layers():
-            passes[name] = layer(out, record=record, state=states[name] if states else None)
+            state = states[name] if states else None
+            passes[name] = layer(out, record=record, state=state, lengths_B=lengths_B)
             out = passes[name].out
         return out, passes
 

@@ -35,14 +35,14 @@ def in_parts(network: "Network", x_TBF: Tensor, lengths_B: Tensor | None) -> "Ne
         if states is not None and first in truncated:
             states = {name: _detached(state) for name, state in states.items()}
         part = x_TBF[first:end]
+        lengths = None if lengths_B is None else lengths_B - first
         if kept:
-            y, passes = network.run(part, states=states)
+            y, passes = network.run(part, states=states, lengths_B=lengths)
             for name, done in passes.items():
                 if name != "readout":
                     spikes.setdefault(name, []).append(done.spk)
             states = {name: done.state for name, done in passes.items()}
         else:
-            lengths = None if lengths_B is None else lengths_B - first
             y, states, found = cast(
                 tuple[Tensor, States, list[tuple[str, Tensor]]],
                 checkpoint(_counted, network, part, states, lengths, use_reentrant=False),
@@ -63,7 +63,7 @@ def _counted(
     network: "Network", x_TBF: Tensor, states: States | None, lengths_B: Tensor | None
 ) -> tuple[Tensor, States, list[tuple[str, Tensor]]]:
     """The readout, the states, and how often each hidden neuron fired in the valid steps."""
-    y, passes = network.run(x_TBF, states=states)
+    y, passes = network.run(x_TBF, states=states, lengths_B=lengths_B)
     hidden = [(name, done) for name, done in passes.items() if name != "readout"]
     return (
         y,

@@ -130,6 +130,14 @@ def build_parts(config: dict[str, Any]) -> Parts:
             "data.batch_size: 1 leaves nothing to normalise over; allowed: 2 or more with "
             f"model.norm={config['model']['norm']}"
         )
+    if config["trainer"]["sync_batchnorm"] and data.is_sequence:
+        norm = config["model"]["norm"]
+        if norm in ("step", "bntt"):
+            # One process would wait for another, whose samples have fewer steps.
+            raise UserError(
+                f"trainer.sync_batchnorm: true with model.norm={norm} is not allowed for sequences, "
+                "which differ in length between processes; allowed: model.norm=tdbn, or false"
+            )
     labelled = data.target == "class"
     task = Task(
         network,

@@ -194,12 +194,13 @@ def _test(
     except SystemExit as error:
         raise KeyboardInterrupt from error
     outcome = _best(best, directory)
-    steps = load_checkpoint(directory.last)["global_step"]
+    last = load_checkpoint(directory.last)
+    steps = last["global_step"]
     tested = {
         name: float(value)
         for name, value in trainer.callback_metrics.items()
         if name.startswith("test/")
-    }
+    } | last["callbacks"].get("EpochTests", {}).get("best", {})
     for logger in trainer.loggers[1:]:
         logger.log_metrics(tested, steps)
     return outcome | {

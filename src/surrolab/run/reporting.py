@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
+from surrolab.callbacks.epoch_tests import BEST
 from surrolab.run.directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,9 @@ def summarize(result: dict[str, Any], directory: RunDirectory) -> None:
     for name in ("test/accuracy", "val/accuracy", "test/mse", "val/mse", "test/loss", "val/loss"):
         if name in metrics:
             table.add_row(name, f"{metrics[name]:.4f}")
+    for name in BEST.values():
+        if name in metrics:
+            table.add_row(f"{name} (chosen on the test)", f"{metrics[name]:.4f}")
     if "best_epoch" in result:
         table.add_row("best epoch (on validation)", str(result["best_epoch"] + 1))
     for name, value in metrics.items():

@@ -232,6 +232,7 @@ GROUPS: dict[str, dict[str, Key]] = {
         "health": flag(),
         "early_stopping_patience": optional(integer(at_least=1)),
         "early_stopping_min_delta": _not_negative,
+        "test_every_epoch": flag(),
     },
     "diagnostics": {
         "every_epochs": integer(at_least=1),

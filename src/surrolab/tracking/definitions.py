@@ -23,6 +23,7 @@ _SPIKING = ("spikes/*", "synops/*")
 LAST = (
     *(name for name in GOALS if name.startswith("test/")),
     *(f"{stage}{family}" for stage in ("", "train/", "test/") for family in _SPIKING),
+    *("test/accuracy_max_over_epochs", "test/mse_min_over_epochs", "test_by_epoch/*"),
     *("membrane/*", "gradients/*", "surrogate/*", "alignment/*", "time/*", "system/*", "epoch"),
 )
 MEDIA = ("activity/*", "histograms/*", "confusion/*", "surrogate")
