@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 import torch
-
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 

@@ -135,8 +135,9 @@ def build_parts(config: dict[str, Any]) -> Parts:
         if norm in ("step", "bntt"):
             # One process would wait for another, whose samples have fewer steps.
             raise UserError(
-                f"trainer.sync_batchnorm: true with model.norm={norm} is not allowed for sequences, "
-                "which differ in length between processes; allowed: model.norm=tdbn, or false"
+                f"trainer.sync_batchnorm: true with model.norm={norm} is not allowed for "
+                "sequences, which differ in length between processes; allowed: "
+                "model.norm=tdbn, or false"
             )
     labelled = data.target == "class"
     task = Task(
