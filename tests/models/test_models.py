@@ -16,6 +16,7 @@ from surrolab.models import (
     Network,
     NetworkOutput,
     RecurrentFactory,
+    SEWFactory,
     Surroundings,
 )
 from surrolab.models.layer import Dropout
@@ -171,6 +172,7 @@ CONSTANT_CASES = [
     pytest.param(MLPFactory([7], norm="step"), (5,), id="step norm"),
     pytest.param(MLPFactory([7], norm="tdbn"), (5,), id="tdbn"),
     pytest.param(ConvFactory([], channels=[4], norm="bntt"), IMAGE, id="conv bntt"),
+    pytest.param(SEWFactory([], channels=[4], norm="none", init_gain=2.0), IMAGE, id="sew"),
 ]
 
 

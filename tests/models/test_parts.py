@@ -7,7 +7,13 @@ import sys
 import pytest
 import torch
 
-from surrolab.models import ConvFactory, MLPFactory, RecurrentFactory, Surroundings
+from surrolab.models import (
+    ConvFactory,
+    MLPFactory,
+    RecurrentFactory,
+    SEWFactory,
+    Surroundings,
+)
 from surrolab.models.layer import LayerState
 from surrolab.neurons import LeakyFactory, SynapticFactory
 from surrolab.objectives import CEMax, CERate
@@ -23,6 +29,11 @@ NETWORKS = {
     "dropout": (MLPFactory([20, 20], dropout=0.4), (5,), LeakyFactory()),
     "recurrent dropout": (RecurrentFactory([20], dropout=0.4), (5,), LeakyFactory()),
     "conv dropout": (ConvFactory([9], channels=[4], dropout=0.4), IMAGE, LeakyFactory()),
+    "sew": (
+        SEWFactory([6], channels=[4, 5], norm="none", blocks=1, init_gain=2.0),
+        IMAGE,
+        LeakyFactory(),
+    ),
     "readout alone": (MLPFactory([]), (5,), LeakyFactory()),
 }
 PARTS = (0, 1, 4, 5, STEPS - 1, STEPS, STEPS + 9)
@@ -234,7 +245,7 @@ def by_hand(network, x_TBF, steps):
 
 @pytest.mark.parametrize("steps", [1, 4, 5, 12])
 @pytest.mark.parametrize("checkpoint", [None, 0, 3, 5, 50])
-@pytest.mark.parametrize("what", ["mlp", "recurrent", "through the reset", "dropout"])
+@pytest.mark.parametrize("what", ["mlp", "recurrent", "through the reset", "dropout", "sew"])
 def test_a_cut_gradient_is_that_of_the_parts_by_hand(what, checkpoint, steps):
     network = build(what)
     x = sequence(what).requires_grad_()

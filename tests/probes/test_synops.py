@@ -1,12 +1,19 @@
 """Synaptic operations against loops over every weight, input, step and sample."""
 
 import itertools
+import math
 
 import pytest
 import torch
 from torch import nn
 
-from surrolab.models import ConvFactory, MLPFactory, RecurrentFactory, Surroundings
+from surrolab.models import (
+    ConvFactory,
+    MLPFactory,
+    RecurrentFactory,
+    SEWFactory,
+    Surroundings,
+)
 from surrolab.neurons import LeakyFactory, RLeakyFactory
 from surrolab.probes import SpikeStatistics, SynapticOperations, static_metrics
 from surrolab.probes.synops import fan_out
@@ -62,6 +69,8 @@ def fans(synapse, shape):
     """Effective and dense number of outputs that each input has, by brute force."""
     if isinstance(synapse, nn.Linear):
         outs, ins = range(synapse.out_features), range(synapse.in_features)
+        # Of a mean over space each position has the weights of its channel.
+        ins = [i for i in ins for _ in range(math.prod(shape) // synapse.in_features)]
     else:
         size = synapse(torch.zeros(1, *shape)).shape[1:]
         outs = list(itertools.product(*map(range, size)))
@@ -77,8 +86,9 @@ def by_hand(network, batches):
     currents = any(value not in (-1, 0, 1) for x, _, _ in batches for value in x.flatten().tolist())
     for x, output, lengths in batches:
         samples += len(lengths)
-        given = x
+        handed = {"input": x}
         for name, layer in network.named_layers():
+            given = handed[network.wiring.wires[name].source]
             spk = output.y if name == "readout" else output.hidden[name]
             spiking = hasattr(layer.neurons, "correction")
             shape = given.shape[2:]
@@ -89,7 +99,9 @@ def by_hand(network, batches):
                 if t >= lengths[b]:
                     continue
                 values = given[t, b].flatten().tolist()
-                count = sum(n for n, value in zip(effective, values, strict=True) if value != 0)
+                if given is x:
+                    values = [value != 0 for value in values]
+                count = sum(n * value for n, value in zip(effective, values, strict=True))
                 (macs if currents and given is x else acs)[name] += count
                 dense += sum(every)
                 if recurrent is not None:
@@ -102,7 +114,12 @@ def by_hand(network, batches):
                     activations += spk[t, b].numel()
                 for n in range(mem.shape[2]):
                     updates += t == 0 or mem[t, b, n].item() != mem[t - 1, b, n].item()
-            given = spk
+            handed[name] = spk
+            identity, connect = network.wiring.wires[name][1:]
+            if identity is not None:
+                ours, theirs = spk, handed[identity]
+                both = {"add": ours + theirs, "and": ours * theirs, "iand": theirs * (ours == 0)}
+                handed[name] = both[connect]
     found = {
         "effective_macs": sum(macs.values()) / samples,
         "effective_acs": sum(acs.values()) / samples,
@@ -141,6 +158,10 @@ NETWORKS = {
         MLPFactory([5]), (8,), "spikes", RLeakyFactory(beta=0.8, threshold=0.3)
     ),
     "conv": lambda: built(ConvFactory([5], channels=[2, 3], pool="avg"), (1, 4, 5)),
+    "sew": lambda: built(SEWFactory([], channels=[2], blocks=2, norm="none"), (1, 3, 4)),
+    "sew, less": lambda: built(
+        SEWFactory([3], channels=[2, 3], blocks=1, norm="none", connect="iand"), (1, 3, 4)
+    ),
     "wide kernel": lambda: built(
         ConvFactory([], channels=[4], kernel_size=5, pool="avg", pool_size=2), (2, 5, 4)
     ),
@@ -152,6 +173,7 @@ NETWORKS = {
 def test_operations_equal_counting_one_by_one(name, kind):
     network = NETWORKS[name]()
     images = {"mlp of images": (1, 2, 4), "conv": (1, 4, 5), "wide kernel": (2, 5, 4)}
+    images |= {"sew": (1, 3, 4), "sew, less": (1, 3, 4)}
     shape = images.get(name, (8,))
     full = torch.full((SAMPLES,), STEPS)
     given = [(inputs(kind, shape), full), (inputs(kind, shape, 1), torch.tensor([STEPS, 1, 3]))]

@@ -17,6 +17,9 @@ COMBINATIONS = [
     "model=recurrent neuron=leaky objective=mse_step encoding=delta",
     "model=conv neuron=alpha model.norm=tdbn model.dropout=0.3 objective=ce_latency",
     "model=conv model.norm=bntt model.pool=avg model.hidden=[20]",
+    "model=sew model.connect=iand model.norm=none model.blocks=1 checkpoint_steps=auto",
+    "model=sew model.connect=and model.norm=step model.hidden=[12] model.freeze=[hidden7] "
+    "layer_surrogates={hidden3:triangle} objective=ce_rate",
     "model.hidden=[] encoding=latency",
     "model.hidden=[16,16,16] model.norm=step model.init=fluctuation_driven",
     "neuron=synaptic neuron.tau=10 neuron.tau_syn=5 neuron.learn_alpha=true neuron.per_neuron=true",

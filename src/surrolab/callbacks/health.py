@@ -12,6 +12,7 @@ from surrolab.diagnostics.examination import (
     initial_gain,
     probe_facts,
     surrogate_facts,
+    told_of_silence,
     with_slope,
 )
 from surrolab.diagnostics.findings import LayerFacts, Said, is_dead, of_growth, of_layer
@@ -76,24 +77,24 @@ class Health(pl.Callback):
         assert isinstance(pl_module, Task)
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         largest = pl_module.gradient_norms.largest()
-        silent_before = False
-        for name in pl_module.network.layers:
-            facts = LayerFacts(
+        measured = [
+            LayerFacts(
                 name=name,
                 silent=metrics.get(f"train/spikes/{name}/silent_fraction"),
                 saturated=metrics.get(f"train/spikes/{name}/saturated_fraction"),
                 gradient=largest.get(f"layers.{name}.synapse.weight"),
                 window=metrics.get(f"gradients/{name}/window_fraction"),
-                behind_silence=silent_before,
                 **surrogate_facts(pl_module, name),
             )
+            for name in pl_module.network.layers
+        ]
+        for facts in told_of_silence(pl_module, measured):
             said = of_layer(facts)
             if any(self._is_new(one, trainer.current_epoch) for one in said):
                 # Only now: the numbers cost a look at the probe batch.
                 said = of_layer(self._with_numbers(trainer, pl_module, facts))
             for one in said:
                 self._tell(trainer, one, f"epoch {trainer.current_epoch + 1}")
-            silent_before = silent_before or facts.silent == 1
         self._examine_growth(trainer, pl_module)
 
     def _examine_growth(self, trainer: pl.Trainer, task: Task) -> None:

@@ -22,8 +22,7 @@ def probe_facts(task: Task, flow: Flow) -> list[LayerFacts]:
 
     Silent and saturated refer to the probe batch alone.
     """
-    found = []
-    silent_before = False
+    found: list[LayerFacts] = []
     layers = dict(task.network.named_layers())
     for name in flow.layers:
         silent = saturated = None
@@ -44,12 +43,17 @@ def probe_facts(task: Task, flow: Flow) -> list[LayerFacts]:
                 saturated=saturated,
                 gradient=flow.largest[name] if trained else None,
                 window=window,
-                behind_silence=silent_before,
                 **surrogate_facts(task, name),
             )
         )
-        silent_before = silent_before or silent == 1
-    return found
+    return told_of_silence(task, found)
+
+
+def told_of_silence(task: Task, found: list[LayerFacts]) -> list[LayerFacts]:
+    """The same facts of all layers, with which of them wait for spikes of layers before them."""
+    silent = {facts.name for facts in found if facts.silent == 1}
+    behind = task.network.wiring.behind_silence(silent)
+    return [replace(facts, behind_silence=facts.name in behind) for facts in found]
 
 
 def with_slope(task: Task, flow: Flow, facts: LayerFacts) -> LayerFacts:
@@ -105,12 +109,13 @@ def growth(task: Task, flow: Flow) -> Growth:
 def surrogate_facts(task: Task, name: str) -> dict[str, Any]:
     """Whether the true derivative cuts the layer off, and the slope of its surrogate."""
     layers = dict(task.network.named_layers())
-    names = list(layers)
-    behind = [layers[other].neurons for other in names[names.index(name) :]]
-    cut_off = any(
-        isinstance(neurons, SpikingLayer) and isinstance(neurons.surrogate, NoSurrogate)
-        for neurons in behind
-    )
+    blocked = {
+        other
+        for other, layer in layers.items()
+        if isinstance(layer.neurons, SpikingLayer)
+        and isinstance(layer.neurons.surrogate, NoSurrogate)
+    }
+    cut_off = name in task.network.wiring.cut_off(blocked)
     own = layers[name].neurons
     slope = number(own.surrogate, "slope") if isinstance(own, SpikingLayer) else None
     return {"true_derivative": cut_off, "slope": slope}

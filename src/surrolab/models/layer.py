@@ -52,7 +52,8 @@ class Layer(nn.Module):
 
     ``shape`` is that of the neurons, without time and batch. The synapse (``nn.Linear`` or
     ``nn.Conv2d``) is applied to all time steps in one call, and only once where the input is the
-    same in every step.
+    same in every step. A linear synapse takes the mean of each channel over space where
+    ``average``, and all of it in a row otherwise.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Layer(nn.Module):
         norm: TimeNorm | None = None,
         pool: nn.Module | None = None,
         dropout: float = 0.0,
+        average: bool = False,
     ) -> None:
         super().__init__()
         self.synapse = synapse
@@ -70,6 +72,7 @@ class Layer(nn.Module):
         self.neurons = neurons
         self.shape = shape
         self.pool = pool
+        self.average = average
         self.dropout = Dropout(dropout) if dropout else None
 
     def forward(
@@ -109,7 +112,7 @@ class Layer(nn.Module):
                 cur = self.pool(cur)
             cur_TBN = cur.view(*x.shape[:2], *cur.shape[1:])
         else:
-            cur_TBN = self.synapse(x.flatten(2))
+            cur_TBN = self.synapse(x.flatten(3).mean(3) if self.average else x.flatten(2))
         if self.norm is None:
             return cur_TBN, steps if constant else None
         if constant:

@@ -1,4 +1,4 @@
-"""A network: named layers in a row, from encoded input to readout."""
+"""A network: named layers from encoded input to readout, in a row or wired otherwise."""
 
 import math
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from surrolab.models.initialization import INITS, initialize
 from surrolab.models.layer import Layer, LayerPass, LayerState
 from surrolab.models.normalization import NORMS, time_norm
 from surrolab.models.parts import in_parts
+from surrolab.models.wiring import INPUT, Wire, Wiring, joined
 from surrolab.neurons import NeuronFactory, NeuronLayer, Readout, Record
 from surrolab.synapses import SpikeLinear
 
@@ -39,6 +40,10 @@ class NetworkOutput(NamedTuple):
 class Network(nn.Module):
     """Layers ``hidden1``, ``hidden2``, ..., ``readout``, each feeding the next.
 
+    Args:
+        layers: by name, in the order in which they are computed.
+        wiring: what each of them reads; the one before it unless given.
+
     Attributes:
         truncate_steps: cut the gradient between parts of so many steps (truncated backpropagation
             through time); None does not.
@@ -51,9 +56,10 @@ class Network(nn.Module):
     truncate_steps: int | None = None
     checkpoint_steps: int | None = None
 
-    def __init__(self, layers: dict[str, Layer]) -> None:
+    def __init__(self, layers: dict[str, Layer], wiring: Wiring | None = None) -> None:
         super().__init__()
         self.layers = nn.ModuleDict(layers)
+        self.wiring = Wiring.chain(layers) if wiring is None else wiring
 
     def forward(
         self, x_TBF: Tensor, record: bool = False, lengths_B: Tensor | None = None
@@ -86,13 +92,16 @@ class Network(nn.Module):
         lengths_B: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, LayerPass]]:
         """The readout, and what each layer did, from given states or from rest."""
-        out = x_TBF
-        passes = {}
+        given = {INPUT: x_TBF}
+        passes: dict[str, LayerPass] = {}
         for name, layer in self.named_layers():
+            source, identity, join = self.wiring.wires[name]
             state = states[name] if states else None
-            passes[name] = layer(out, record=record, state=state, lengths_B=lengths_B)
-            out = passes[name].out
-        return out, passes
+            done = layer(given[source], record=record, state=state, lengths_B=lengths_B)
+            if identity is not None:
+                done = done._replace(out=joined(done.out, given[identity], join))
+            passes[name], given[name] = done, done.out
+        return given["readout"], passes
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """Layers with their names, in order."""
@@ -179,8 +188,14 @@ class ModelFactory:
         """The network, with initial weights from torch's global generator."""
         raise NotImplementedError
 
-    def _dense(self, sizes: tuple[int, int], around: Surroundings, neuron: NeuronFactory) -> Layer:
-        """A fully connected hidden layer."""
+    def _dense(
+        self,
+        sizes: tuple[int, int],
+        around: Surroundings,
+        neuron: NeuronFactory,
+        average: bool = False,
+    ) -> Layer:
+        """A fully connected hidden layer, of its input's mean over space where ``average``."""
         synapse = SpikeLinear(*sizes, bias=self.bias)
         share = FEEDFORWARD_SHARE if neuron.recurrent else 1.0
         self._initialize(synapse, neuron, around.steps, share)
@@ -191,16 +206,17 @@ class ModelFactory:
                 recurrent.register_parameter("bias", None)
             self._initialize(recurrent, neuron, around.steps, 1 - share)
         norm = time_norm(self.norm, (sizes[1],), neuron.threshold, around.steps)
-        return Layer(synapse, neurons, (sizes[1],), norm, dropout=self.dropout)
+        return Layer(synapse, neurons, (sizes[1],), norm, dropout=self.dropout, average=average)
 
-    def _readout(self, inputs: int, around: Surroundings) -> Layer:
+    def _readout(self, inputs: int, around: Surroundings, average: bool = False) -> Layer:
         """The last layer: leaky and silent, or spiking like the others but without recurrence."""
         synapse = SpikeLinear(inputs, around.classes, bias=self.bias)
         neuron = around.neuron
         if self.readout_tau is not None and around.readout == "membrane":
             neuron = replace(neuron, beta=None, tau=self.readout_tau)
         self._initialize(synapse, neuron, around.steps)
-        return Layer(synapse, self._readout_neurons(around), (around.classes,))
+        neurons = self._readout_neurons(around)
+        return Layer(synapse, neurons, (around.classes,), average=average)
 
     def _readout_neurons(self, around: Surroundings) -> NeuronLayer:
         neuron = around.neuron
@@ -220,9 +236,10 @@ class ModelFactory:
         xi = self.init_xi / math.sqrt(share)
         initialize(synapse, self.init, self.init_gain, neuron, self.init_rate, xi, steps)
 
-    def _finish(self, layers: list[Layer]) -> Network:
+    def _finish(self, layers: list[Layer], wires: list[Wire] | None = None) -> Network:
         """Name the layers in order, the last one being the readout, and freeze what has to be."""
         names = [f"hidden{i}" for i in range(1, len(layers))] + ["readout"]
-        network = Network(dict(zip(names, layers, strict=True)))
+        wiring = None if wires is None else Wiring(dict(zip(names, wires, strict=True)))
+        network = Network(dict(zip(names, layers, strict=True)), wiring)
         network.freeze(list(self.freeze or []))
         return network

@@ -1,5 +1,6 @@
 """What a network computes per sample, in NeuroBench's terms."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -7,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 from torchmetrics import Metric
 
-from surrolab.models import Network, NetworkOutput
+from surrolab.models import Network, NetworkOutput, count_spikes
+from surrolab.models.wiring import INPUT
 from surrolab.neurons import SpikingLayer
 
 
@@ -29,7 +31,10 @@ class SynapticOperations(Metric):
 
     - Steps beyond a sample's length do not count; NeuroBench knows no lengths.
     - Whether the input of the network is spikes is decided once for the whole pass, not for each
-      step and batch. What hidden layers get are spikes always.
+      step and batch. What hidden layers get are spikes always. Where the spikes of several layers
+      are added up, as in residual networks, an input of 3 is three accumulates: each spike is
+      handed on by itself. The mean over space before a linear layer is part of its weights: each
+      spike is an accumulate for each output.
     - Activation sparsity is over the layers that spike; a readout that does not has none. Membrane
       updates are over all layers, and over the samples whose membranes were recorded.
 
@@ -86,8 +91,10 @@ class SynapticOperations(Metric):
             spikes: of the batch's valid steps, per neuron of each hidden layer (its shape).
         """
         steps = int(lengths_B.sum())
-        count = self._inputs(x_TBF, lengths_B)
+        counts = {INPUT: self._inputs(x_TBF, lengths_B), **spikes}
+        counts |= self._joined(network, output, lengths_B)
         for index, (name, layer) in enumerate(network.named_layers()):
+            count = counts[network.wiring.wires[name].source]
             fan_out, dense = self._fan(name, layer.synapse, count)
             self.feedforward[index] += (fan_out * count).sum()
             self.dense += dense * steps
@@ -103,8 +110,6 @@ class SynapticOperations(Metric):
                     before = spikes[name] - last_BN.detach().long().sum(0)
                     self.recurrent[index] += (fan_out * before).sum()
                     self.dense += dense * steps
-            if name != "readout":
-                count = spikes[name]
         self.samples += len(lengths_B)
         if output.records:
             self.recorded += len(lengths_B)
@@ -138,6 +143,14 @@ class SynapticOperations(Metric):
         super().reset()
         self._fans = {}
 
+    @staticmethod
+    def _joined(network: Network, output: NetworkOutput, lengths_B: Tensor) -> dict[str, Tensor]:
+        """Spikes in the valid steps of what is handed on by layers that join theirs with others."""
+        wires = network.wiring.wires
+        names = [name for name in output.hidden if wires[name].identity is not None]
+        given = network.wiring.outputs(output.hidden) if names else {}
+        return {name: count_spikes(given[name].detach(), lengths_B).long() for name in names}
+
     def _inputs(self, x_TBF: Tensor, lengths_B: Tensor) -> Tensor:
         """How often each input value is not zero, ``[*F]``; also whether there are currents."""
         x_TBF = x_TBF.detach()
@@ -166,7 +179,10 @@ def fan_out(synapse: nn.Linear | nn.Conv2d, shape: tuple[int, ...], weight: Tens
         weight: of the synapse's shape, not zero where there is a weight.
     """
     if isinstance(synapse, nn.Linear):
-        return torch.count_nonzero(weight, dim=0).view(shape)
+        fan_F = torch.count_nonzero(weight, dim=0)
+        if len(fan_F) < math.prod(shape):  # of the mean over space
+            return fan_F.view(-1, *[1] * (len(shape) - 1)).expand(shape)
+        return fan_F.view(shape)
     weight = (weight != 0).double()
     stride, padding, dilation = synapse.stride, synapse.padding, synapse.dilation
     zeros = torch.zeros(1, *shape, dtype=torch.float64)

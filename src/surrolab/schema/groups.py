@@ -160,6 +160,8 @@ GROUPS: dict[str, dict[str, Key]] = {
         "kernel_size": integer(at_least=1, odd=True),
         "pool": choice("max", "avg"),
         "pool_size": integer(at_least=1),
+        "blocks": integer(at_least=1),
+        "connect": choice("add", "and", "iand"),
         "bias": flag(),
         "dropout": _fraction,
         "norm": choice("none", "step", "tdbn", "bntt"),
