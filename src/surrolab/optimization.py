@@ -12,6 +12,8 @@ from torch.optim.lr_scheduler import LambdaLR
 _SYNAPTIC = ("synapse.weight", "recurrent.weight")
 # From 0.1 to 100: a step is a share of where they start.
 _RELATIVE = ("spike_grad.slope", "spike_grad.scale")
+# Delays run over many steps; the factor is that of Hammouamri et al. 2023 (arXiv:2306.17670).
+_DELAYS, _DELAYS_FACTOR = "synapse.delay", 100
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class OptimizerFactory:
     """What every optimizer has.
 
     Args:
-        lr: learning rate; for a learned slope or scale of a surrogate, times its initial value.
-        weight_decay: applied to synaptic weights; never to biases, decays or thresholds.
+        lr: learning rate; for a learned slope or scale of a surrogate, times its initial value;
+            for delays, in steps, times 100.
+        weight_decay: applied to synaptic weights; never to biases, decays, thresholds or delays.
         schedule: ``constant``, ``linear``, ``cosine`` or ``exponential``, over all steps.
         warmup_epochs: linear rise from 0, in epochs; may be a fraction.
         final_factor: learning rate at the end relative to ``lr``.
@@ -38,10 +41,13 @@ class OptimizerFactory:
         """The optimizer, and its schedule, which is a function of the step and steps every step."""
         trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         weights = [p for name, p in trained if name.endswith(_SYNAPTIC)]
-        others = [p for name, p in trained if not name.endswith((*_SYNAPTIC, *_RELATIVE))]
+        delays = [p for name, p in trained if name.endswith(_DELAYS)]
+        own = (*_SYNAPTIC, *_RELATIVE, _DELAYS)
+        others = [p for name, p in trained if not name.endswith(own)]
         groups: list[dict[str, Any]] = [
             {"params": weights, "weight_decay": self.weight_decay},
             {"params": others, "weight_decay": 0.0},
+            {"params": delays, "weight_decay": 0.0, "lr": _DELAYS_FACTOR * self.lr},
         ]
         for name, p in trained:
             if name.endswith(_RELATIVE):

@@ -34,6 +34,7 @@ NETWORKS = {
         IMAGE,
         LeakyFactory(),
     ),
+    "delays": (MLPFactory([7, 6], max_delay=6.0), (5,), LeakyFactory()),
     "readout alone": (MLPFactory([]), (5,), LeakyFactory()),
 }
 PARTS = (0, 1, 4, 5, STEPS - 1, STEPS, STEPS + 9)
@@ -237,6 +238,7 @@ def by_hand(network, x_TBF, steps):
             name: LayerState(
                 type(done.state.neurons)(*(field.detach() for field in done.state.neurons)),
                 done.state.mask,
+                None if done.state.past is None else done.state.past.detach(),
             )
             for name, done in passes.items()
         }
@@ -245,7 +247,9 @@ def by_hand(network, x_TBF, steps):
 
 @pytest.mark.parametrize("steps", [1, 4, 5, 12])
 @pytest.mark.parametrize("checkpoint", [None, 0, 3, 5, 50])
-@pytest.mark.parametrize("what", ["mlp", "recurrent", "through the reset", "dropout", "sew"])
+@pytest.mark.parametrize(
+    "what", ["mlp", "recurrent", "through the reset", "dropout", "sew", "delays"]
+)
 def test_a_cut_gradient_is_that_of_the_parts_by_hand(what, checkpoint, steps):
     network = build(what)
     x = sequence(what).requires_grad_()

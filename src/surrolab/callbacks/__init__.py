@@ -1,6 +1,7 @@
 """When what is measured is looked at, and what is moved in between."""
 
 from surrolab.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints, load_checkpoint
+from surrolab.callbacks.delays import Delays
 from surrolab.callbacks.diagnostics import Diagnostics, DiagnosticsSettings
 from surrolab.callbacks.factory import StandardCallbacks
 from surrolab.callbacks.finite import FiniteGuard
@@ -15,6 +16,7 @@ from surrolab.callbacks.watching import Watch, Watching
 __all__ = [
     "AtomicCheckpointIO",
     "Checkpoints",
+    "Delays",
     "Diagnostics",
     "DiagnosticsSettings",
     "EpochLines",

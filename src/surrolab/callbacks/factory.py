@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
 
 from surrolab.callbacks.checkpoints import Checkpoints
+from surrolab.callbacks.delays import Delays
 from surrolab.callbacks.diagnostics import Diagnostics
 from surrolab.callbacks.epoch_tests import EpochTests
 from surrolab.callbacks.finite import FiniteGuard
@@ -47,16 +48,20 @@ class StandardCallbacks:
         slopes: Slopes | None = None,
         diagnostics: Diagnostics | None = None,
         health: Health | None = None,
+        delays: Delays | None = None,
     ) -> list[pl.Callback]:
         """The callbacks, in the order in which they run; checkpoints hold the state of all.
 
         ``best`` and ``last`` are the checkpoints' files; ``labelled`` data have an accuracy;
         ``slopes`` moves the surrogates, where they are not constant; ``diagnostics`` looks at the
-        gradient, and ``health`` says what is wrong, where that is not switched off.
+        gradient, and ``health`` says what is wrong, where that is not switched off; ``delays``
+        narrows the kernels of delays, where some are learned.
         """
         callbacks: list[pl.Callback] = [Timing(), Seeds(seed), FiniteGuard(), EpochLines()]
         if slopes is not None:
             callbacks.append(slopes)
+        if delays is not None and delays.any:
+            callbacks.append(delays)
         if diagnostics is not None:
             callbacks += [diagnostics, Media(diagnostics)]
         if self.health:

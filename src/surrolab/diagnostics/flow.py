@@ -177,10 +177,15 @@ def own_randomness(device: torch.device) -> Iterator[None]:
 
 
 def _as_in_training(network: Network, samples: int) -> Network:
-    """A copy without gradients that normalises by the batch, where there is more than a sample."""
+    """A copy without gradients that normalises by the batch, where there is more than a sample.
+
+    Delays that are learned are as wide as in training.
+    """
     found: Network = copy.deepcopy(network).eval()
     for parameter in found.parameters():
         parameter.grad = None
+    for _, layer in found.named_layers():
+        layer.synapse.train()
     if samples > 1 and not any(isinstance(m, nn.SyncBatchNorm) for m in found.modules()):
         for _, layer in found.named_layers():
             if layer.norm is not None:

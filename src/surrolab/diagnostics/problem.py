@@ -23,8 +23,8 @@ class Problem:
     """The loss of a network on a probe batch, as a function of its parameters alone.
 
     The network is a copy in float64 and in evaluation mode (no dropout, normalisation by running
-    statistics), the input is encoded once, and activity regularisation is left out: it is no mean
-    over samples.
+    statistics, delays in whole steps), the input is encoded once, and activity regularisation is
+    left out: it is no mean over samples.
 
     Args:
         network: the copy.

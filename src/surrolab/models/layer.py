@@ -7,13 +7,19 @@ from torch import Tensor, nn
 
 from surrolab.models.normalization import TimeNorm
 from surrolab.neurons import NeuronLayer, Record, State
+from surrolab.synapses import DelayedLinear
 
 
 class LayerState(NamedTuple):
-    """Where a layer stands between two parts of a sequence: neurons, and the dropout's mask."""
+    """Where a layer stands between two parts of a sequence.
+
+    The neurons' state, the dropout's mask, and of the input what delays have yet to hand on,
+    ``[D, B, F]``.
+    """
 
     neurons: State
     mask: Tensor | None
+    past: Tensor | None = None
 
 
 class LayerPass(NamedTuple):
@@ -87,34 +93,45 @@ class Layer(nn.Module):
         ``record`` asks for the membrane potential and its gradient. ``lengths_B`` are the valid
         steps of each sample, for the normalisation, which is over those alone.
         """
-        cur, steps = self._drive(x_TBF, lengths_B)
+        earlier = None if state is None else state.past
+        cur, steps, past = self._drive(x_TBF, earlier, lengths_B)
         before = None if state is None else state.neurons
         spk_TBN, after, memory = self.neurons(cur, before, record=record, steps=steps)
         mask = None if state is None else state.mask
         if self.dropout is not None and state is None:
             mask = self.dropout.mask(spk_TBN[0])
         out = spk_TBN if mask is None else spk_TBN * mask
-        return LayerPass(out, spk_TBN, LayerState(after, mask), memory)
+        return LayerPass(out, spk_TBN, LayerState(after, mask, past), memory)
 
     def current(self, x_TBF: Tensor) -> Tensor:
         """The input current ``cur_TBN`` of the neurons."""
-        cur, steps = self._drive(x_TBF)
+        cur, steps, _ = self._drive(x_TBF)
         return cur if steps is None else cur.expand(steps, *cur.shape[1:])
 
-    def _drive(self, x_TBF: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, int | None]:
-        """The input current; where it is the same in every step, one step and their number."""
+    def _drive(
+        self, x_TBF: Tensor, past_DBF: Tensor | None = None, lengths_B: Tensor | None = None
+    ) -> tuple[Tensor, int | None, Tensor | None]:
+        """The input current; where it is the same in every step, one step and their number.
+
+        The last is what comes after the ``past_DBF``.
+        """
         steps = x_TBF.shape[0]
-        constant = steps > 1 and x_TBF.stride(0) == 0
+        delayed = isinstance(self.synapse, DelayedLinear)
+        constant = steps > 1 and x_TBF.stride(0) == 0 and not delayed
         x = x_TBF[:1] if constant else x_TBF
         if isinstance(self.synapse, nn.Conv2d):
             cur = self.synapse(x.flatten(0, 1))
             if self.pool is not None:
                 cur = self.pool(cur)
             cur_TBN = cur.view(*x.shape[:2], *cur.shape[1:])
+        elif isinstance(self.synapse, DelayedLinear):
+            x_TBF = x.flatten(2)
+            cur_TBN = self.synapse(x_TBF, past_DBF)
+            past_DBF = self.synapse.remember(x_TBF, past_DBF)
         else:
             cur_TBN = self.synapse(x.flatten(3).mean(3) if self.average else x.flatten(2))
         if self.norm is None:
-            return cur_TBN, steps if constant else None
+            return cur_TBN, steps if constant else None, past_DBF
         if constant:
             cur_TBN = cur_TBN.expand(steps, *cur_TBN.shape[1:])
-        return self.norm(cur_TBN, lengths_B), None
+        return self.norm(cur_TBN, lengths_B), None, past_DBF

@@ -196,7 +196,7 @@ class ModelFactory:
         average: bool = False,
     ) -> Layer:
         """A fully connected hidden layer, of its input's mean over space where ``average``."""
-        synapse = SpikeLinear(*sizes, bias=self.bias)
+        synapse = self._linear(*sizes, around)
         share = FEEDFORWARD_SHARE if neuron.recurrent else 1.0
         self._initialize(synapse, neuron, around.steps, share)
         neurons = neuron.layer((sizes[1],), around.surrogate, around.engine)
@@ -210,13 +210,17 @@ class ModelFactory:
 
     def _readout(self, inputs: int, around: Surroundings, average: bool = False) -> Layer:
         """The last layer: leaky and silent, or spiking like the others but without recurrence."""
-        synapse = SpikeLinear(inputs, around.classes, bias=self.bias)
+        synapse = self._linear(inputs, around.classes, around)
         neuron = around.neuron
         if self.readout_tau is not None and around.readout == "membrane":
             neuron = replace(neuron, beta=None, tau=self.readout_tau)
         self._initialize(synapse, neuron, around.steps)
         neurons = self._readout_neurons(around)
         return Layer(synapse, neurons, (around.classes,), average=average)
+
+    def _linear(self, inputs: int, outputs: int, around: Surroundings) -> nn.Linear:
+        """The synapses of a fully connected layer."""
+        return SpikeLinear(inputs, outputs, bias=self.bias)
 
     def _readout_neurons(self, around: Surroundings) -> NeuronLayer:
         neuron = around.neuron

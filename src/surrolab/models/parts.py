@@ -86,4 +86,5 @@ def count_spikes(spk_TBN: Tensor, lengths_B: Tensor | None = None) -> Tensor:
 
 def _detached(state: LayerState) -> LayerState:
     fields: Any = [field.detach() for field in state.neurons]
-    return state._replace(neurons=type(state.neurons)(*fields))
+    past = None if state.past is None else state.past.detach()
+    return state._replace(neurons=type(state.neurons)(*fields), past=past)

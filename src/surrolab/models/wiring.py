@@ -65,7 +65,7 @@ class Wiring:
         """The layers that no gradient reaches where it cannot pass the neurons of ``blocked``."""
         carrying: set[str] = set()  # whose output has a gradient
         found: set[str] = set()
-        for name, wire in reversed(self.wires.items()):
+        for name, wire in reversed(list(self.wires.items())):
             if name == "readout":
                 carrying.add(name)
             if name in carrying and wire.identity is not None:

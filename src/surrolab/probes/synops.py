@@ -29,6 +29,8 @@ class SynapticOperations(Metric):
 
     Where this differs:
 
+    - A spike that arrives later, by a delay, counts once for each synapse, in the step in which it
+      was fired, even where the sequence ends before it arrives.
     - Steps beyond a sample's length do not count; NeuroBench knows no lengths.
     - Whether the input of the network is spikes is decided once for the whole pass, not for each
       step and batch. What hidden layers get are spikes always. Where the spikes of several layers

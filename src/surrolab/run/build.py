@@ -13,6 +13,7 @@ from torch import nn
 
 from surrolab.callbacks import (
     AtomicCheckpointIO,
+    Delays,
     Diagnostics,
     DiagnosticsSettings,
     Health,
@@ -181,6 +182,7 @@ def build_trainer(
         parts.slopes,
         diagnostics,
         Health(diagnostics, config["model"]["init_gain"], config["model"]["init_xi"]),
+        Delays(parts.task.network),
     )
     if watching is not None:
         callbacks.append(watching)

@@ -162,6 +162,8 @@ GROUPS: dict[str, dict[str, Key]] = {
         "pool_size": integer(at_least=1),
         "blocks": integer(at_least=1),
         "connect": choice("add", "and", "iand"),
+        "max_delay": _time_ms,
+        "learn_delays": flag(),
         "bias": flag(),
         "dropout": _fraction,
         "norm": choice("none", "step", "tdbn", "bntt"),

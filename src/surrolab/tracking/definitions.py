@@ -24,7 +24,8 @@ LAST = (
     *(name for name in GOALS if name.startswith("test/")),
     *(f"{stage}{family}" for stage in ("", "train/", "test/") for family in _SPIKING),
     *("test/accuracy_max_over_epochs", "test/mse_min_over_epochs", "test_by_epoch/*"),
-    *("membrane/*", "gradients/*", "surrogate/*", "alignment/*", "time/*", "system/*", "epoch"),
+    *("membrane/*", "gradients/*", "surrogate/*", "delays/*", "alignment/*"),
+    *("time/*", "system/*", "epoch"),
 )
 MEDIA = ("activity/*", "histograms/*", "confusion/*", "surrogate")
 _CHOICE: dict[str, Callable[[float, float], float]] = {"max": max, "min": min}
