@@ -20,6 +20,8 @@ COMBINATIONS = [
     "model=sew model.connect=iand model.norm=none model.blocks=1 checkpoint_steps=auto",
     "model=sew model.connect=and model.norm=step model.hidden=[12] model.freeze=[hidden7] "
     "layer_surrogates={hidden3:triangle} objective=ce_rate",
+    "model.max_delay=5 model.norm=step objective=ce_rate",
+    "model=recurrent model.max_delay=4 neuron.dt=2 truncate_steps=3 trainer.precision=bf16-mixed",
     "model.hidden=[] encoding=latency",
     "model.hidden=[16,16,16] model.norm=step model.init=fluctuation_driven",
     "neuron=synaptic neuron.tau=10 neuron.tau_syn=5 neuron.learn_alpha=true neuron.per_neuron=true",
