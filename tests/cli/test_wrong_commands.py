@@ -151,7 +151,8 @@ UNFIT = {
     "data.val_fraction=0.001": "data.val_fraction",
     "model.freeze=[hidden1,readout]": "model.freeze: nothing is left to train",
     "data.batch_size=1 model.norm=step": "data.batch_size: 1",
-    "data=japanese_vowels trainer.sync_batchnorm=true model.norm=step": "trainer.sync_batchnorm: true",
+    "data=japanese_vowels trainer.sync_batchnorm=true model.norm=step": "trainer.sync_batchnorm: "
+    "true",
 }
 
 

@@ -76,12 +76,13 @@ def same(one, other, ends):
 CASES = [
     *itertools.product(options("objective"), ["mlp", "recurrent"], ["none"]),
     *itertools.product(["ce_mean"], ["mlp", "recurrent"], ["step", "tdbn", "bntt"]),
+    *itertools.product(["ce_mean"], ["mlp model.max_delay=6"], ["none", "tdbn"]),
 ]
 
 
 @pytest.mark.parametrize(("objective", "model", "norm"), CASES)
 def test_more_padding_changes_nothing(objective, model, norm):
-    parts = built(f"objective={objective}", f"model={model}", f"model.norm={norm}")
+    parts = built(f"objective={objective}", *f"model={model}".split(), f"model.norm={norm}")
     short, long = batches(parts.data)
     for training in (True, False):
         found = everything(parts.task, short, training)

@@ -105,10 +105,10 @@ def shifted_sum(x_SBF: Tensor, kernel_KNF: Tensor, lead: int = 0) -> Tensor:
     """``out[t] = sum_k x[t + lead - k] K[k]^T``, ``[T, B, N]`` with ``T = S - lead``.
 
     One matrix product for each tap, added in place to the rows that it moves to: rows of one step
-    lie together. As fast as ``conv1d`` or faster (the commit that brought it has the figures), it
-    never looks ahead, and nothing in gives exactly nothing out. By Fourier transforms it would
-    take half the time where delays are long, but for rounding errors in every step, those before
-    the first spike included.
+    lie together. About as fast as ``conv1d`` (docs/models.md has the figures), it never looks
+    ahead, and nothing in gives exactly nothing out. By Fourier transforms it would take half the
+    time where delays are long, but for rounding errors in every step, those before the first
+    spike included.
 
     Args:
         x_SBF: input, the first ``lead`` steps of which are past.

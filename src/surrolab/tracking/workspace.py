@@ -111,6 +111,7 @@ def _panels() -> dict[str, list[Any]]:
             _matching("in the window", "^gradients/[^/]+/window_fraction$"),
             _matching("alignment", "^alignment/"),
             _matching("slopes that move", "^surrogate/"),
+            _matching("delays", "^delays/"),
         ],
         "sweeps": [
             _lines("best so far", "best/val/accuracy", x="trial"),
