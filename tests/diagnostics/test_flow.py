@@ -55,7 +55,7 @@ class Pushed(nn.Module):
         super().__init__()
         self.push_TBN = push_TBN
 
-    def forward(self, cur_TBN):
+    def forward(self, cur_TBN, lengths_B=None):
         return cur_TBN + self.push_TBN
 
 
