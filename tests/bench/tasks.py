@@ -1,10 +1,11 @@
 """What a shipped network reaches on each task, beside the same one whose hidden layers are frozen.
 
 ``python tests/bench/tasks.py [TASK...]`` trains the named tasks, or all, for seeds 0, 1 and 2, each
-with a split of its own, with the task's surrogate and with the true derivative (``surrogate=none``:
-the hidden weights do not move). Results are kept in docs/tasks.json, of which ``--table`` alone
-makes docs/tasks.md again. About half an hour on two cores. Braille and the published Yin-Yang arrays
-need ``--shared DIR``, the folder with ``braille/braille_letters.npz`` and ``yinyang/*.npy``.
+with a split of its own, with the task's surrogate and with the true derivative
+(``surrogate=none``: the hidden weights do not move). Results are kept in docs/tasks.json, of which
+``--table`` alone makes docs/tasks.md again. About half an hour on two cores. Braille and the
+published Yin-Yang arrays need ``--shared DIR``, the folder with ``braille/braille_letters.npz`` and
+``yinyang/*.npy``.
 """
 
 import argparse
@@ -151,9 +152,10 @@ def page(results: dict[str, Record]) -> str:
     return f"""# Tasks
 
 Test accuracy of the epoch chosen on validation, for seeds 0, 1 and 2, each with a split of its own
-(`data.split_seed`, or `data.fold` of five). `none` is the same network on the same seeds with the true
-derivative: its hidden weights never move, only the readout learns. The difference is paired, with its
-95 % interval over the seeds; where that does not exclude zero, the set does not test the surrogate.
+(`data.split_seed`, or `data.fold` of five). `none` is the same network on the same seeds with the
+true derivative: its hidden weights never move, only the readout learns. The difference is paired,
+with its 95 % interval over the seeds; where that does not exclude zero, the set does not test the
+surrogate.
 Made by `python tests/bench/tasks.py`.
 
 | task | accuracy | by seed | goal | `none` | difference | tests the surrogate | time a run |
