@@ -1,7 +1,9 @@
 """Images in files, written here by hand from true MNIST digits and from noise."""
 
 import gzip
+import hashlib
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import Program
+from http_files import serving
 
-from surrolab.data import Cifar10, IdxImages, Mnist5k
+from surrolab.data import Cifar10, IdxImages, Mnist5k, images
+from surrolab.data.downloads import Published
 
 
 def idx(path: Path, array: np.ndarray, zipped: bool) -> None:
@@ -88,6 +92,35 @@ def test_a_file_that_is_missing_is_named(here: Any, tmp_path: Path, name: str, f
     assert (status, out) == (2, "")
     assert err.startswith(f"surrolab: data.root: there is no {tmp_path / file}; allowed: a folder")
     assert "http" in err
+
+
+def test_files_are_fetched_and_kept(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As published, but for the address and the checksums, which are those of the files here."""
+    zipped = sorted((root / "mnist").glob("*.gz"))
+    if not zipped:
+        pytest.skip("they are published as .gz")
+    with serving() as server:
+        remotes = [
+            replace(
+                remote,
+                urls=(server.add(remote.name, (root / "mnist" / remote.name).read_bytes()),),
+                md5=hashlib.md5((root / "mnist" / remote.name).read_bytes()).hexdigest(),
+            )
+            for remote in images.IDX_SETS["mnist"].files
+        ]
+        published = Published("here", "", tuple(remotes))
+        monkeypatch.setattr(images, "IDX_SETS", {"mnist": published})
+        other = tmp_path_factory.mktemp("other")
+        fetched = IdxImages("mnist", root=other, download=True)
+        assert [path for path, _ in server.requests] == [remote.name for remote in remotes]
+    assert sorted(path.name for path in (other / "mnist").glob("*")) == [
+        ".lock",
+        *(path.name for path in zipped),
+    ]
+    own = IdxImages("mnist", root=root)
+    assert torch.equal(fetched.samples["train"].x, own.samples["train"].x)
 
 
 def test_labels_of_another_file_are_refused(root: Path) -> None:

@@ -11,7 +11,7 @@ from surrolab.data.module import DataModule
 from surrolab.data.randman import Randman
 from surrolab.data.samples import Samples, SampleSet, Splits
 from surrolab.data.text import Text
-from surrolab.data.timeseries import SktimeSeries, TimeSeries
+from surrolab.data.timeseries import SktimeSeries, TimeSeries, Ucr
 from surrolab.data.yinyang import YinYang
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "Splits",
     "Text",
     "TimeSeries",
+    "Ucr",
     "YinYang",
 ]

@@ -3,46 +3,31 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from surrolab.data.checks import one_of
+from surrolab.data.downloads import provide
 from surrolab.data.formats.cifar import CLASSES, read_cifar10
 from surrolab.data.formats.idx import read_idx_images
 from surrolab.data.from_file import Content, FromFile
 from surrolab.data.samples import Samples, Splits
+from surrolab.data.sources import CIFAR10, CIFAR10_FOLDER, IDX_SETS
 
 OPTION = "data.root"
 
 
-class Published(NamedTuple):
-    """Where a set comes from, and under which terms."""
-
-    address: str
-    licence: str
-    names: tuple[str, ...]
-
-
-_DIGITS = tuple(str(digit) for digit in range(10))
 _CLOTHES = (
     *("T-shirt", "trouser", "pullover", "dress", "coat"),
     *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
 _KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-IDX_SETS: Mapping[str, Published] = {
-    "mnist": Published(
-        "https://ossci-datasets.s3.amazonaws.com/mnist/", "CC BY-SA 3.0 (MNIST)", _DIGITS
-    ),
-    "fashion_mnist": Published(
-        "https://github.com/zalandoresearch/fashion-mnist", "MIT (Zalando)", _CLOTHES
-    ),
-    "kmnist": Published(
-        "http://codh.rois.ac.jp/kmnist/", "CC BY-SA 4.0 (ROIS-DS Center for Open Data)", _KANA
-    ),
+IDX_NAMES: Mapping[str, tuple[str, ...]] = {
+    "mnist": tuple(str(digit) for digit in range(10)),
+    "fashion_mnist": _CLOTHES,
+    "kmnist": _KANA,
 }
-CIFAR = Published("https://www.cs.toronto.edu/~kriz/cifar.html", "none is stated", CLASSES)
 PARTS = {"train": "train", "test": "t10k"}
 
 
@@ -59,10 +44,11 @@ class IdxImages(FromFile):
         root: the folder above that of the files; None is the user's cache folder.
         split_seed: seed of the split.
         val_fraction: share of the training part for validation; the official test part stays.
+        download: whether files that are not there are fetched.
 
     Raises:
-        DataFileError: a file is missing or damaged; says where it is to be had.
-        ValueError: a parameter is out of range.
+        DataFileError: a file is damaged or cannot be fetched.
+        ValueError: a file is missing, and where it is to be had; a parameter is out of range.
     """
 
     sequences = False
@@ -75,22 +61,24 @@ class IdxImages(FromFile):
         split_seed: int = 0,
         *,
         val_fraction: float = 0.1,
+        download: bool = False,
     ) -> None:
+        self.download = download
         self.set = one_of("set", set, tuple(IDX_SETS))
         self.licence = IDX_SETS[self.set].licence
         super().__init__(batch_size, root, split_seed, val_fraction=val_fraction)
 
     def read(self) -> Content:
-        folder, published = self.root / self.set, IDX_SETS[self.set]
+        provide(self.root, self.set, IDX_SETS[self.set], self.download)
         parts = {}
         for stage, prefix in PARTS.items():
             images, labels = (
-                _there(folder, (f"{prefix}-{what}-ubyte", f"{prefix}-{what}-ubyte.gz"), published)
+                _either(self.root / self.set, f"{prefix}-{what}-ubyte")
                 for what in ("images-idx3", "labels-idx1")
             )
             x, y = read_idx_images(images, labels, OPTION)
             parts[stage] = images_of(x[:, None], y)
-        return Content(Splits(**parts), list(published.names))
+        return Content(Splits(**parts), list(IDX_NAMES[self.set]))
 
 
 class Cifar10(FromFile):
@@ -105,14 +93,15 @@ class Cifar10(FromFile):
         root: the folder above that of the files; None is the user's cache folder.
         split_seed: seed of the split.
         val_fraction: share of the training part for validation; the official test part stays.
+        download: whether files that are not there are fetched.
 
     Raises:
-        DataFileError: a file is missing or damaged; says where it is to be had.
-        ValueError: a parameter is out of range.
+        DataFileError: a file is damaged or cannot be fetched.
+        ValueError: a file is missing, and where it is to be had; a parameter is out of range.
     """
 
     sequences = False
-    licence = CIFAR.licence
+    licence = CIFAR10.licence
 
     def __init__(
         self,
@@ -121,21 +110,24 @@ class Cifar10(FromFile):
         split_seed: int = 0,
         *,
         val_fraction: float = 0.1,
+        download: bool = False,
     ) -> None:
+        self.download = download
         super().__init__(batch_size, root, split_seed, val_fraction=val_fraction)
 
     def read(self) -> Content:
-        folder = self.root / "cifar-10-batches-bin"
+        provide(self.root, "cifar10", CIFAR10, self.download, below=".")
+        folder = self.root / CIFAR10_FOLDER
         files = {
             "train": [f"data_batch_{number}.bin" for number in range(1, 6)],
             "test": ["test_batch.bin"],
         }
         parts = {}
         for stage, names in files.items():
-            found = [read_cifar10(_there(folder, (name,), CIFAR), OPTION) for name in names]
+            found = [read_cifar10(folder / name, OPTION) for name in names]
             x, y = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
             parts[stage] = images_of(x, y)
-        return Content(Splits(**parts), list(CIFAR.names))
+        return Content(Splits(**parts), list(CLASSES))
 
 
 def images_of(x: np.ndarray, y: np.ndarray) -> Samples:
@@ -145,16 +137,6 @@ def images_of(x: np.ndarray, y: np.ndarray) -> Samples:
     return Samples(torch.from_numpy(x), labels, ones, divisor=255.0)
 
 
-def _there(folder: Path, names: tuple[str, ...], published: Published) -> Path:
-    """The first of the files that is there.
-
-    Raises:
-        ValueError: none is.
-    """
-    for name in names:
-        if (folder / name).exists():
-            return folder / name
-    raise ValueError(
-        f"root: there is no {folder / names[-1]}; allowed: a folder with it, which "
-        f"{published.address} has"
-    )
+def _either(folder: Path, name: str) -> Path:
+    """A file as it is or compressed, whichever is there."""
+    return folder / name if (folder / name).exists() else folder / f"{name}.gz"

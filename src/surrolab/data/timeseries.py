@@ -2,10 +2,13 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
+from surrolab.data.checks import folder
+from surrolab.data.downloads import provide
 from surrolab.data.formats.labels import class_names
 from surrolab.data.formats.ucr import SUFFIXES, Missing, SeriesFile, read_series
 from surrolab.data.from_file import (
@@ -17,6 +20,7 @@ from surrolab.data.from_file import (
     padded,
 )
 from surrolab.data.samples import Samples, Splits
+from surrolab.data.sources import ucr
 
 TRAIN, TEST = "_TRAIN", "_TEST"
 
@@ -116,7 +120,7 @@ class SktimeSeries(TimeSeries):
         normalize: str = "standard",
     ) -> None:
         super().__init__(
-            _packaged(set),
+            _of_sktime(set),
             batch_size,
             root,
             split_seed,
@@ -128,16 +132,87 @@ class SktimeSeries(TimeSeries):
         )
 
 
-def _packaged(name: str) -> Path:
-    """The training file of a set of sktime's, without importing it, which takes seconds."""
+class Ucr(TimeSeries):
+    """Any set of the UCR and UEA archives: one that comes with sktime, or else from its files.
+
+    The archives: Dau et al. 2019, arXiv:1810.07758, and Bagnall et al. 2018, arXiv:1811.00075;
+    their sets have no formal licence. ``NAME_TRAIN.ts`` and ``NAME_TEST.ts`` are to lie in
+    ``root/ucr/NAME``. No checksums are published.
+
+    Args:
+        set: name of the set, as the archives have it.
+        download: whether files that are not there are fetched.
+        others: as in `TimeSeries`.
+
+    Raises:
+        DataFileError: a file cannot be used or fetched.
+        ValueError: the set is not there.
+    """
+
+    licence = SktimeSeries.licence
+
+    def __init__(
+        self,
+        set: str,
+        batch_size: int = 32,
+        root: str | os.PathLike[str] | None = None,
+        split_seed: int = 0,
+        *,
+        missing: Missing = "error",
+        val_fraction: float = 0.2,
+        folds: int | None = None,
+        fold: int = 0,
+        normalize: str = "standard",
+        download: bool = False,
+    ) -> None:
+        super().__init__(
+            _named(set, folder("root", root), download),
+            batch_size,
+            root,
+            split_seed,
+            missing=missing,
+            val_fraction=val_fraction,
+            folds=folds,
+            fold=fold,
+            normalize=normalize,
+        )
+
+
+def _packaged() -> dict[str, Path]:
+    """The training files of sktime's sets, without importing it, which takes seconds."""
     spec = importlib.util.find_spec("sktime")
     if spec is None or spec.origin is None:
         raise ValueError("set: sktime is not installed; allowed: after `pip install sktime`")
-    folder = Path(spec.origin).parent / "datasets" / "data"
-    files = {path.parent.name: path for path in sorted(folder.glob(f"*/*{TRAIN}.ts"))}
+    place = Path(spec.origin).parent / "datasets" / "data"
+    return {path.parent.name: path for path in sorted(place.glob(f"*/*{TRAIN}.ts"))}
+
+
+def _of_sktime(name: str) -> Path:
+    files = _packaged()
     if name not in files:
         raise ValueError(f"set: {name!r} is not there; allowed: {', '.join(files)}")
     return files[name]
+
+
+def _named(name: str, root: Path, download: bool) -> Path:
+    """The training file of a set, fetched where it is neither sktime's nor there."""
+    files = _packaged()
+    if name in files:
+        return files[name]
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(
+            f"set: {name!r} is not allowed; allowed: a name of letters, digits, _ and -"
+        )
+    path = root / "ucr" / name / f"{name}{TRAIN}.ts"
+    published = ucr(name)
+    if not download and published.files[0].absent(root / "ucr"):
+        raise ValueError(
+            f"set: {name!r} is not there; allowed: {', '.join(files)}, which sktime has; any other "
+            f"with its files {path} and {name}{TEST}.ts, which {published.address} has; or "
+            "data.download=true"
+        )
+    provide(root, "ucr", published, download)
+    return path
 
 
 def _samples(part: SeriesFile, names: list[str], steps: int) -> Samples:

@@ -93,6 +93,7 @@ GROUPS: dict[str, dict[str, Key]] = {
         "data_seed": integer(at_least=0),
         "path": optional(path()),
         "set": text("the name of a set"),
+        "download": flag(),
         "folds": optional(integer(at_least=2)),
         "fold": integer(at_least=0),
         "normalize": choice("none", "standard", "unit"),

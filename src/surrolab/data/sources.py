@@ -1,0 +1,106 @@
+"""Where the sets are published, with the checksums that are published with them."""
+
+from collections.abc import Mapping
+
+from surrolab.data.downloads import Published, Remote
+
+# MD5 as in pytorch/vision, torchvision/datasets/mnist.py.
+_IDX = {
+    "mnist": (
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+    ),
+    "fashion_mnist": (
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+    ),
+    "kmnist": (
+        "bdb82020997e1d708af4cf47b453dcf7",
+        "e144d726b3acfaa3e44228e80efcd344",
+        "5c965bf0a639b31b8f53240b1b52f4d7",
+        "7320c461ea6c1c855c0b718fb2a4b134",
+    ),
+}
+_IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def _idx(name: str, *addresses: str) -> tuple[Remote, ...]:
+    return tuple(
+        Remote(
+            f"{file}.gz",
+            tuple(f"{address}{file}.gz" for address in addresses),
+            md5=md5,
+            instead=(file,),
+        )
+        for file, md5 in zip(_IDX_FILES, _IDX[name], strict=True)
+    )
+
+
+IDX_SETS: Mapping[str, Published] = {
+    "mnist": Published(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "CC BY-SA 3.0 (MNIST)",
+        _idx(
+            "mnist",
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "http://yann.lecun.com/exdb/mnist/",
+        ),
+    ),
+    "fashion_mnist": Published(
+        "https://github.com/zalandoresearch/fashion-mnist",
+        "MIT (Zalando)",
+        _idx("fashion_mnist", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
+    ),
+    "kmnist": Published(
+        "http://codh.rois.ac.jp/kmnist/",
+        "CC BY-SA 4.0 (ROIS-DS Center for Open Data)",
+        _idx("kmnist", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
+    ),
+}
+
+CIFAR10_FOLDER = "cifar-10-batches-bin"
+CIFAR10_FILES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
+CIFAR10 = Published(
+    "https://www.cs.toronto.edu/~kriz/cifar.html",
+    "none is stated",
+    (
+        Remote(
+            "cifar-10-binary.tar.gz",
+            ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+            md5="c32a1d4ab5d03f1284b67883e8d87530",
+            unpacked=CIFAR10_FOLDER,
+            holds=tuple(f"{CIFAR10_FOLDER}/{name}" for name in CIFAR10_FILES),
+        ),
+    ),
+)
+
+# As sktime fetches them (sktime/datasets/_data_io.py).
+_UCR = (
+    "https://timeseriesclassification.com/aeon-toolkit/",
+    "https://github.com/sktime/sktime-datasets/raw/main/TSC/",
+)
+
+
+def ucr(name: str) -> Published:
+    """A set of the UCR and UEA archives."""
+    return Published(
+        "https://timeseriesclassification.com",
+        "none is stated",
+        (
+            Remote(
+                f"{name}.zip",
+                tuple(f"{address}{name}.zip" for address in _UCR),
+                unpacked=name,
+                holds=(f"{name}/{name}_TRAIN.ts", f"{name}/{name}_TEST.ts"),
+            ),
+        ),
+    )
