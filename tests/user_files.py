@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+TEXT_SETS = ("sst2", "ag_news", "trec")
 IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
 
 
@@ -30,6 +31,8 @@ def words_for(name: str, folder: Path) -> list[str]:
         lines = [f"{'ab' * (1 + at % 3)}{'xy'[at % 2]}\t{'pq'[at % 2]}" for at in range(60)]
         (folder / "own.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
         return [f"data.path={folder / 'own.tsv'}"]
+    if name in TEXT_SETS:
+        text_set(name, folder / name)
     if name in IDX_SETS:
         (folder / name).mkdir(exist_ok=True)
         for prefix, count in (("train", 200), ("t10k", 40)):
@@ -46,3 +49,28 @@ def words_for(name: str, folder: Path) -> list[str]:
             records[:, 0] = np.arange(40) % 10
             (place / file).write_bytes(records.tobytes())
     return []
+
+
+def text_set(name: str, folder: Path, counts: tuple[int, int] = (60, 20)) -> None:
+    """The two files of a published set of texts, in its format."""
+    words = {0: ("dull", "slow", "Empty"), 1: ("bright", "d\u00e9licieux", "fast"), 2: ("old",) * 3}
+    rng = np.random.default_rng(0)
+
+    def sentence(label: int) -> str:
+        return f"a {words[label][rng.integers(3)]} , {words[label][rng.integers(3)]}ish film's end"
+
+    (folder / "SST-2").mkdir(parents=True, exist_ok=True)
+    for part, count in enumerate(counts):
+        labels = [at % (2 if name == "sst2" else 3) for at in range(count)]
+        if name == "sst2":
+            rows = [f"{sentence(label)} \t{label}" for label in labels]
+            path = folder / "SST-2" / ("train.tsv", "dev.tsv")[part]
+            path.write_text("\n".join(["sentence\tlabel", *rows]) + "\n")
+        elif name == "ag_news":
+            rows = [f'"{label + 1}","A ""title"", so","{sentence(label)}"' for label in labels]
+            (folder / ("train.csv", "test.csv")[part]).write_text("\n".join(rows) + "\n")
+        else:
+            kinds = ("DESC:manner", "NUM:date", "HUM:ind")
+            rows = [f"{kinds[label]} What is {sentence(label)} ?" for label in labels]
+            path = folder / ("train_5500.label", "TREC_10.label")[part]
+            path.write_text("\n".join(rows) + "\n", encoding="latin-1")

@@ -48,7 +48,7 @@ def test_the_users_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ("words", "line"),
     [
         (("absent",), "NAME: 'absent' is no data set; "),
-        (("digit",), "did you mean 'digits'? allowed: arrays, "),
+        (("digit",), "did you mean 'digits'? allowed: ag_news, "),
         (("arrays",), "data.path: missing; allowed: the path of a file"),
         (("digits", "data.batch_size=0"), "data.batch_size: 0 is not allowed"),
         (("digits", "--samples", "0"), "--samples: 0 is not allowed"),

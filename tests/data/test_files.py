@@ -152,7 +152,9 @@ def test_languages_are_told_by_names() -> None:
     steps = int(batch.lengths[0])
     assert set(word.sum(-1)[:steps].tolist()) <= {0.0, 1.0}
     assert not word[steps:].any()
-    text = "".join(data.alphabet[int(row.argmax())] if row.any() else "?" for row in word[:steps])
+    text = "".join(
+        data.token_names[int(row.argmax())] if row.any() else "?" for row in word[:steps]
+    )
     from babel import Locale
 
     locale = Locale(data.class_names[label])
@@ -189,7 +191,7 @@ def test_long_texts_are_cut_and_rare_characters_are_nothing(tmp_path: Path) -> N
     with path.open("a") as file:
         file.write("zzzzzzzzzz\tfirst\nz\tsecond\n")
     data = Text(path, most_tokens=4, least_count=13)
-    assert "z" not in data.alphabet
+    assert "z" not in data.token_names
     assert data.steps == 4
 
 

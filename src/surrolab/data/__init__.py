@@ -11,10 +11,12 @@ from surrolab.data.module import DataModule
 from surrolab.data.randman import Randman
 from surrolab.data.samples import Samples, SampleSet, Splits
 from surrolab.data.text import Text
+from surrolab.data.text_sets import AgNews, Sst2, Trec
 from surrolab.data.timeseries import SktimeSeries, TimeSeries, Ucr
 from surrolab.data.yinyang import YinYang
 
 __all__ = [
+    "AgNews",
     "Arrays",
     "Batch",
     "Cifar10",
@@ -29,8 +31,10 @@ __all__ = [
     "Samples",
     "SktimeSeries",
     "Splits",
+    "Sst2",
     "Text",
     "TimeSeries",
+    "Trec",
     "Ucr",
     "YinYang",
 ]

@@ -13,7 +13,8 @@ class Batch(NamedTuple):
 
     Attributes:
         x: float32, ``[B, *sample_shape]`` for static data and time-first
-            ``[T, B, *sample_shape]`` for sequences.
+            ``[T, B, *sample_shape]`` for sequences. Tokens are a `surrolab.synapses.OneHot`,
+            which is a tensor as well.
         y: int64 class labels, ``[B]``.
         lengths: int64, ``[B]``: how many steps of each sample are valid (1 for static data).
             Steps from there on are padding and hold zeros.

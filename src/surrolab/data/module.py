@@ -171,6 +171,21 @@ class DataModule(pl.LightningDataModule, ABC):
         return self._splits
 
     def _split(self, loaded: Samples | Splits) -> dict[Stage, Samples]:
+        splits, self._indices = self._parted(loaded)
+        time = () if self.steps is None else (self.steps,)
+        for samples in splits.values():
+            if samples.sample_shape != (*time, *self.sample_shape):
+                raise ValueError(
+                    f"x: samples of shape {samples.sample_shape} are not allowed; "
+                    f"allowed: {(*time, *self.sample_shape)}, as the data module states"
+                )
+        if self.normalize != "none":
+            axis = self.channel_axis + self.is_sequence + 1
+            splits = normalized(splits, self.normalize, axis, self.is_sequence)
+        return splits
+
+    def _parted(self, loaded: Samples | Splits) -> tuple[dict[Stage, Samples], dict[Stage, Tensor]]:
+        """The samples of each stage, and their indices; by labels and groups alone."""
         train, val, test = loaded if isinstance(loaded, Splits) else Splits(loaded)
         index = {"train": torch.arange(len(train))}
         if test is None:
@@ -188,20 +203,9 @@ class DataModule(pl.LightningDataModule, ABC):
             train, val = train.take(rest), train.take(part)
             index |= {"train": index["train"][rest], "val": index["train"][part]}
         splits: dict[Stage, Samples] = {"train": train, "val": val, "test": test}
-        self._indices = {
+        return splits, {
             stage: index.get(stage, torch.arange(len(samples))) for stage, samples in splits.items()
         }
-        time = () if self.steps is None else (self.steps,)
-        for samples in splits.values():
-            if samples.sample_shape != (*time, *self.sample_shape):
-                raise ValueError(
-                    f"x: samples of shape {samples.sample_shape} are not allowed; "
-                    f"allowed: {(*time, *self.sample_shape)}, as the data module states"
-                )
-        if self.normalize != "none":
-            axis = self.channel_axis + self.is_sequence + 1
-            splits = normalized(splits, self.normalize, axis, self.is_sequence)
-        return splits
 
     def _loader(self, stage: Stage, training: bool) -> DataLoader[Batch]:
         samples = self._loaded()[stage]

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from surrolab.data.batch import Batch
+from surrolab.synapses import OneHot
 
 Stage = Literal["train", "val", "test"]
 
@@ -111,13 +112,6 @@ class SampleSet(Dataset[Batch]):
             # Made contiguous while the samples are still in their compact type.
             x = x.transpose(0, 1).contiguous()
         if self.samples.width is not None:
-            return Batch(one_hot(x, self.samples.width), y, lengths)
+            return Batch(OneHot(x.to(torch.int64), self.samples.width), y, lengths)
         x = x.to(torch.float32)
         return Batch(x if self.samples.divisor == 1 else x / self.samples.divisor, y, lengths)
-
-
-def one_hot(numbers: Tensor, width: int) -> Tensor:
-    """Float32 vectors ``[..., width]`` with a one at each number; of -1, zeros."""
-    at = numbers.to(torch.int64).unsqueeze(-1)
-    found = torch.zeros(*numbers.shape, width, dtype=torch.float32)
-    return found.scatter_(-1, at.clamp(min=0), (at >= 0).to(torch.float32))

@@ -104,3 +104,52 @@ def ucr(name: str) -> Published:
             ),
         ),
     )
+
+
+# Addresses and MD5 as in pytorch/text, torchtext/datasets/sst2.py and ag_news.py.
+SST2 = Published(
+    "https://gluebenchmark.com/tasks",
+    "none is stated",
+    (
+        Remote(
+            "SST-2.zip",
+            ("https://dl.fbaipublicfiles.com/glue/data/SST-2.zip",),
+            md5="9f81648d4199384278b86e315dac217c",
+            unpacked="SST-2",
+            holds=("SST-2/train.tsv", "SST-2/dev.tsv"),
+        ),
+    ),
+)
+_AG_NEWS = (
+    "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/train.csv",
+    "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/test.csv",
+)
+AG_NEWS = Published(
+    "https://github.com/mhjabreel/CharCnn_Keras/tree/master/data/ag_news_csv",
+    "for research, not commercial",
+    (
+        Remote("train.csv", _AG_NEWS[:1], md5="b1a00f826fdfbd249f79597b59e1dc12"),
+        Remote("test.csv", _AG_NEWS[1:], md5="d52ea96a97a2d943681189a97654912d"),
+    ),
+)
+
+# Sizes and SHA-256 as in the metadata of `trec` in huggingface/datasets.
+_TREC = "https://cogcomp.seas.upenn.edu/Data/QA/QC/"
+TREC = Published(
+    _TREC,
+    "none is stated",
+    (
+        Remote(
+            "train_5500.label",
+            (f"{_TREC}train_5500.label",),
+            size=335_858,
+            sha256="9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3",
+        ),
+        Remote(
+            "TREC_10.label",
+            (f"{_TREC}TREC_10.label",),
+            size=23_354,
+            sha256="033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e",
+        ),
+    ),
+)

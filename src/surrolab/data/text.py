@@ -2,7 +2,6 @@
 
 import os
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,9 +21,15 @@ from surrolab.data.from_file import (
     group_numbers,
 )
 from surrolab.data.samples import Samples
-
-TOKENS = ("char", "byte")
-BYTES = 256
+from surrolab.data.tokens import (
+    TOKENS,
+    Bytes,
+    Characters,
+    TokenizerFile,
+    Tokens,
+    WordPieces,
+    Words,
+)
 
 
 class Texts(NamedTuple):
@@ -40,18 +45,26 @@ class TokenSequences(FromFile):
     """Texts, each a sequence of one-hot vectors, one or more steps per token.
 
     A layer's weights on a one-hot vector are an embedding: each token is a current of its own into
-    every neuron.
+    every neuron. The vectors are kept as numbers, and the first layer picks columns of its weight
+    (`surrolab.synapses.OneHot`), so that a large vocabulary costs no more than a small one.
+
+    What tokens there are is learned from the training samples alone.
 
     Args:
-        tokens: "char" (characters of the training texts that occur ``least_count`` times or more;
-            others are vectors of zeros) or "byte" (of UTF-8, 256 of them).
+        tokens: "char" (characters), "byte" (of UTF-8, 256 of them), "word" or "word_piece" (see
+            `surrolab.data.tokens`). What is none of them is a vector of zeros.
+        tokenizer: a ``tokenizer.json`` whose tokens are used instead of those.
+        vocabulary: how many words or word pieces at the most.
+        least_count: how often characters, words and pairs of pieces have to occur.
         steps_per_token: for how many time steps a token stays.
         most_tokens: longer texts are cut there.
-        least_count: see ``tokens``.
         others: as in `DataModule`.
 
+    Attributes:
+        token_names: what the tokens are, in the order of the vectors.
+
     Raises:
-        DataFileError: the file cannot be used.
+        DataFileError: a file cannot be used.
         ValueError: a parameter is out of range.
     """
 
@@ -64,6 +77,8 @@ class TokenSequences(FromFile):
         split_seed: int = 0,
         *,
         tokens: str = "char",
+        tokenizer: str | os.PathLike[str] | None = None,
+        vocabulary: int = 2000,
         steps_per_token: int = 1,
         most_tokens: int = 100,
         least_count: int = 2,
@@ -71,10 +86,12 @@ class TokenSequences(FromFile):
         test_fraction: float = 0.2,
     ) -> None:
         self.tokens = one_of("tokens", tokens, TOKENS)
+        self.tokenizer = tokenizer
+        self.vocabulary = whole_number("vocabulary", vocabulary, 1)
         self.steps_per_token = whole_number("steps_per_token", steps_per_token, 1)
         self.most_tokens = whole_number("most_tokens", most_tokens, 1)
         self.least_count = whole_number("least_count", least_count, 1)
-        self.alphabet = ""
+        self.token_names: list[str] = []
         super().__init__(
             batch_size,
             root,
@@ -89,40 +106,27 @@ class TokenSequences(FromFile):
 
     def read(self) -> Content:
         texts, labels, split, groups = self.texts()
-        if self.tokens == "char":
-            stages = split or ["train"] * len(texts)
-            known = [text for text, stage in zip(texts, stages, strict=True) if stage == "train"]
-            self.alphabet = characters(known, self.least_count)
-            if not self.alphabet:
-                raise ValueError(
-                    f"least_count: no character occurs {self.least_count} times in the training "
-                    "texts; allowed: less"
-                )
-            width = len(self.alphabet)
-        else:
-            width = BYTES
-        x, lengths = self._numbers(texts)
         names = class_names(labels)
-        samples = Samples(
-            x, class_numbers(labels, names), lengths, group_numbers(groups), width=width
-        )
+        y, members = class_numbers(labels, names), group_numbers(groups)
+        # Split without the texts first, which tells what there is to learn from.
+        row = torch.arange(len(texts))
+        ones = torch.ones_like(row)
+        parts, _ = self._parted(by_part(Samples(row[:, None], y, ones, members), split))
+        tokens = self._learned([texts[at] for at in parts["train"].x[:, 0].tolist()])
+        self.token_names = tokens.names
+        x, lengths = _in_steps(tokens.numbers(texts, self.most_tokens), self.steps_per_token)
+        samples = Samples(x, y, lengths, members, width=len(tokens.names))
         return Content(by_part(samples, split), names)
 
-    def _numbers(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Numbers of tokens, int16 ``[n, T]`` with -1 where there is none, and the lengths."""
-        number = {char: at for at, char in enumerate(self.alphabet)}
-        rows = []
-        for text in texts:
-            if self.tokens == "byte":
-                tokens = list(text.encode()[: self.most_tokens])
-            else:
-                tokens = [number.get(char, -1) for char in text[: self.most_tokens]]
-            rows.append(np.repeat(np.asarray(tokens, dtype=np.int16), self.steps_per_token))
-        lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
-        x = np.full((len(rows), int(lengths.max())), -1, dtype=np.int16)
-        for at, row in enumerate(rows):
-            x[at, : len(row)] = row
-        return torch.from_numpy(x), lengths
+    def _learned(self, texts: Sequence[str]) -> Tokens:
+        if self.tokenizer is not None:
+            return TokenizerFile(self.tokenizer, "data.tokenizer")
+        if self.tokens == "char":
+            return Characters(texts, self.least_count)
+        if self.tokens == "byte":
+            return Bytes()
+        kind = Words if self.tokens == "word" else WordPieces
+        return kind(texts, self.vocabulary, self.least_count)
 
 
 class Text(TokenSequences):
@@ -147,6 +151,8 @@ class Text(TokenSequences):
         text_column: str = "text",
         label_column: str = "label",
         tokens: str = "char",
+        tokenizer: str | os.PathLike[str] | None = None,
+        vocabulary: int = 2000,
         steps_per_token: int = 1,
         most_tokens: int = 100,
         least_count: int = 2,
@@ -160,6 +166,8 @@ class Text(TokenSequences):
             root,
             split_seed,
             tokens=tokens,
+            tokenizer=tokenizer,
+            vocabulary=vocabulary,
             steps_per_token=steps_per_token,
             most_tokens=most_tokens,
             least_count=least_count,
@@ -173,8 +181,16 @@ class Text(TokenSequences):
         return Texts(found.texts, found.labels, found.split, found.groups)
 
 
-def characters(texts: Sequence[str], least_count: int) -> str:
-    """The characters that occur often enough, the most frequent first."""
-    counts = Counter(char for text in texts for char in text)
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return "".join(char for char, count in ordered if count >= least_count)
+def _in_steps(tokens: Sequence[Sequence[int]], times: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers of tokens, int16 or int32 ``[n, T]`` with -1 where there is none, and the lengths.
+
+    A text of which nothing is a token has one step without any.
+    """
+    rows = [np.repeat(np.asarray(row or [-1]), times) for row in tokens]
+    lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+    most = max(int(row.max()) for row in rows)
+    kind = np.int16 if most <= np.iinfo(np.int16).max else np.int32
+    x = np.full((len(rows), int(lengths.max())), -1, dtype=kind)
+    for at, row in enumerate(rows):
+        x[at, : len(row)] = row
+    return torch.from_numpy(x), lengths

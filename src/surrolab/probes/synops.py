@@ -11,6 +11,7 @@ from torchmetrics import Metric
 from surrolab.models import Network, NetworkOutput, count_spikes
 from surrolab.models.wiring import INPUT
 from surrolab.neurons import SpikingLayer
+from surrolab.synapses import OneHot
 
 
 class SynapticOperations(Metric):
@@ -156,6 +157,9 @@ class SynapticOperations(Metric):
     def _inputs(self, x_TBF: Tensor, lengths_B: Tensor) -> Tensor:
         """How often each input value is not zero, ``[*F]``; also whether there are currents."""
         x_TBF = x_TBF.detach()
+        if isinstance(x_TBF, OneHot):
+            here = _valid(x_TBF.numbers >= 0, lengths_B)
+            return torch.bincount(x_TBF.numbers[here], minlength=x_TBF.shape[-1])
         constant = len(x_TBF) > 1 and x_TBF.stride(0) == 0
         x = x_TBF[:1] if constant else x_TBF
         self.currents += (x.abs() != x.square()).any()  # equal for -1, 0 and 1 alone

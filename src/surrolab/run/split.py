@@ -10,6 +10,7 @@ import numpy as np
 
 from surrolab.data import DataModule
 from surrolab.data.formats.labels import SPLITS
+from surrolab.data.text import TokenSequences
 from surrolab.errors import UserError
 from surrolab.files import atomic
 
@@ -21,7 +22,7 @@ def keep_split(data: DataModule, path: Path) -> None:
 
     The file holds ``train``, ``val`` and ``test``: int64 indices, which count within the official
     part that the stage is or was split off, or within all samples where there is none; ``classes``;
-    and ``labels``, a digest of the labels in that order.
+    ``labels``, a digest of the labels in that order; and of texts ``tokens``, one of the tokens.
 
     Args:
         data: set up.
@@ -33,10 +34,13 @@ def keep_split(data: DataModule, path: Path) -> None:
     arrays: dict[str, Any] = {stage: data.split_indices[stage].numpy() for stage in SPLITS}
     arrays["classes"] = np.array(data.class_names)
     arrays["labels"] = np.array(_digest(data))
+    if isinstance(data, TokenSequences):
+        names = "\0".join(data.token_names)
+        arrays["tokens"] = np.array(hashlib.sha256(names.encode("utf-8", "replace")).hexdigest())
     kept = _read(path)
     if kept is not None:
         for name, array in arrays.items():
-            if not np.array_equal(kept[name], array):
+            if name in kept and not np.array_equal(kept[name], array):
                 what = "split is not the one" if name in SPLITS else f"{name} are not those"
                 raise UserError(
                     f"data: its {what} that the run began with; allowed: the data as they were, "
@@ -61,6 +65,7 @@ def _digest(data: DataModule) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in (*SPLITS, "classes", "labels")}
+            found = {name: file[name] for name in file.files}
+        return found if {*SPLITS, "classes", "labels"} <= set(found) else None
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None

@@ -11,6 +11,7 @@ from torch.nn.parameter import Parameter
 
 from surrolab.native import CompilerError
 from surrolab.synapses.kernel import REALS, Kernel, Spikes, load
+from surrolab.synapses.one_hot import OneHot
 from surrolab.synapses.rule import most_spikes
 
 MODES = ("auto", "true", "false")
@@ -33,6 +34,8 @@ def spike_linear(
     The gradient of the input is a matrix product. What is kept for the backward pass are the
     spikes' places, a byte each; the input may be overwritten.
 
+    `OneHot` vectors pick columns of the weight, on every device and without such limits.
+
     All else is a matrix product in every mode: other values (NaN and infinities thus reach the
     output), float16 and bfloat16, autocast, other devices than the CPU. The sparse sums do not
     look at weights where there is no spike: 0 * infinity is 0 there, not NaN.
@@ -50,6 +53,10 @@ def spike_linear(
     mode = str(sparse).lower()
     if mode not in MODES:
         raise ValueError(f"sparse: {sparse!r} is none of {', '.join(MODES)}")
+    if isinstance(x_TBF, OneHot):
+        if mode == "false":
+            return F.linear(x_TBF.dense(), weight_NF, bias_N)
+        return x_TBF.gathered(weight_NF, bias_N)
     if mode == "false" or not _suits(x_TBF, weight_NF, bias_N):
         return F.linear(x_TBF, weight_NF, bias_N)
     outputs, features = weight_NF.shape

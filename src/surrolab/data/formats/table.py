@@ -36,7 +36,7 @@ def read_table(
     path: str | os.PathLike[str],
     option: str,
     *,
-    text: str = "text",
+    text: str | Sequence[str] = "text",
     label: str = "label",
     split: str = "split",
     group: str = "group",
@@ -55,7 +55,7 @@ def read_table(
     Args:
         path: the file, UTF-8.
         option: the option that gave it, for errors.
-        text: column of the texts.
+        text: column of the texts; or, of a .tsv or .csv, several whose texts are put together.
         label: column of the labels.
         split: column of the split, which need not be there.
         group: column of the groups, which need not be there.
@@ -70,12 +70,13 @@ def read_table(
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise source.error(f"{suffix!r} is no text table", f"allowed: {', '.join(SUFFIXES)}")
-    wanted = {"text": text, "label": label, "split": split, "group": group}
+    joined = [text] if isinstance(text, str) else list(text)
+    wanted = {"text": joined[0], "label": label, "split": split, "group": group}
     if suffix == ".jsonl":
         rows = _objects(source, wanted)
     else:
         cells = _tabbed(source) if suffix == ".tsv" else _quoted(source)
-        rows = _columns(source, cells, wanted, columns)
+        rows = _columns(source, cells, wanted, columns, joined[1:])
     found: dict[str, list[str]] = {key: [] for key in wanted}
     for at, row in rows:
         for key, value in row.items():
@@ -98,7 +99,11 @@ Cells = Iterator[tuple[int, list[str]]]
 
 
 def _columns(
-    source: Source, cells: Cells, wanted: dict[str, str], columns: Sequence[str] | None
+    source: Source,
+    cells: Cells,
+    wanted: dict[str, str],
+    columns: Sequence[str] | None,
+    more_text: Sequence[str],
 ) -> Rows:
     row = None
     if columns is None:
@@ -107,10 +112,10 @@ def _columns(
     twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
     if twice:
         raise source.error(f"the column {shown(twice[0])} comes twice", "rename one", row=row)
-    for key in ("text", "label"):
-        if wanted[key] not in columns:
+    for name in (wanted["text"], *more_text, wanted["label"]):
+        if name not in columns:
             raise source.error(
-                f"there is no column {shown(wanted[key])}",
+                f"there is no column {shown(name)}",
                 f"allowed: {', '.join(shown(name) for name in columns[:20]) or 'none'}",
                 row=row,
             )
@@ -122,7 +127,11 @@ def _columns(
                 "give one value a column",
                 row=at,
             )
-        yield at, {key: values[place] for key, place in places.items()}
+        row_values = {key: values[place] for key, place in places.items()}
+        row_values["text"] = " ".join(
+            [row_values["text"], *(values[columns.index(name)] for name in more_text)]
+        )
+        yield at, row_values
 
 
 def _tabbed(source: Source) -> Cells:
