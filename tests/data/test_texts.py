@@ -148,6 +148,10 @@ def test_a_tokenizer_of_the_users(tmp_path: Path) -> None:
         (b"{}", "is no tokenizer ("),
         (b"\xff\xfe", "is no tokenizer ("),
         (b'{"model": {"type": "WordLevel", "vocab": {}, "unk_token": "x"}}', "has no tokens; give"),
+        (
+            b'{"model": {"type": "WordLevel", "vocab": {"x": 4000000000}, "unk_token": "x"}}',
+            "has a token of number 4000000000; allowed: below 1000000",
+        ),
     ],
 )
 def test_a_file_that_is_no_tokenizer(tmp_path: Path, content: bytes, line: str) -> None:
@@ -168,6 +172,8 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         Words(["ab"], 9, 2)
     with pytest.raises(ValueError, match=r"^least_count: no character occurs 2 times"):
         Characters(["ab"], 2)
+    with pytest.raises(ValueError, match=r"^vocabulary: .* a whole number from 1 to 1000000$"):
+        Text(table(tmp_path, sentences(20)), vocabulary=10**15)
     with pytest.raises(DataFileError, match=r"data\.tokenizer: absent\.json: no such file"):
         TokenizerFile("absent.json", "data.tokenizer")
 
@@ -220,6 +226,15 @@ def test_questions_are_in_latin_1(tmp_path: Path) -> None:
         path.write_bytes(b"HUM:ind Who ?\n" + line + b"\n")
         with pytest.raises(DataFileError, match=r"q\.label, row 2: .* is no question with its l"):
             read_questions(path, "data.root")
+
+
+def test_a_network_learns_from_pieces(here: Any, tmp_path: Path) -> None:
+    text_set("sst2", tmp_path / "sst2", (600, 100))
+    words = ("data=sst2", f"data.root={tmp_path}", "data.vocabulary=60", "trainer.max_epochs=4")
+    init = ("model.init=fluctuation_driven", "model.init_rate=0.02", "objective=ce_mean")
+    status, _, err = here(*words, *init, "model.hidden=[64]", "data.batch_size=32")
+    assert status == 0, err
+    assert here.run.result["metrics"]["test/accuracy"] > 0.9
 
 
 def test_a_set_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: Any) -> None:

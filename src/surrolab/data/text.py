@@ -22,6 +22,7 @@ from surrolab.data.from_file import (
 )
 from surrolab.data.samples import Samples
 from surrolab.data.tokens import (
+    MOST_TOKENS,
     TOKENS,
     Bytes,
     Characters,
@@ -87,7 +88,7 @@ class TokenSequences(FromFile):
     ) -> None:
         self.tokens = one_of("tokens", tokens, TOKENS)
         self.tokenizer = tokenizer
-        self.vocabulary = whole_number("vocabulary", vocabulary, 1)
+        self.vocabulary = whole_number("vocabulary", vocabulary, 1, MOST_TOKENS)
         self.steps_per_token = whole_number("steps_per_token", steps_per_token, 1)
         self.most_tokens = whole_number("most_tokens", most_tokens, 1)
         self.least_count = whole_number("least_count", least_count, 1)

@@ -1,5 +1,6 @@
 """What a text is cut into: characters, bytes, words or word pieces."""
 
+import itertools
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 TOKENS = ("char", "byte", "word", "word_piece")
 UNKNOWN = "[UNK]"
 CONTINUES = "##"
+MOST_TOKENS = 1_000_000
+AT_ONCE = 1000
 
 
 class Tokens(ABC):
@@ -40,7 +43,7 @@ class Characters(Tokens):
     """
 
     def __init__(self, texts: Sequence[str], least_count: int) -> None:
-        self.names = frequent_characters(texts, least_count)
+        self.names = _frequent(Counter(itertools.chain.from_iterable(texts)), least_count)
         if not self.names:
             raise ValueError(
                 f"least_count: no character occurs {least_count} times in the training texts; "
@@ -80,11 +83,27 @@ class _Rust(Tokens):
         return [[number - self._first for number in one.ids] for one in found]
 
 
-class Words(_Rust):
-    """The most frequent words, in small letters and without accents.
+class _Bert(_Rust):
+    """Tokens of texts that are cut into words as BERT does (Devlin et al. 2019,
+    doi:10.18653/v1/N19-1423), uncased: small letters without accents, white space and punctuation
+    between them. Number 0 is of what is unknown.
 
-    Texts are cut at white space and around punctuation marks, as BERT does (Devlin et al. 2019,
-    doi:10.18653/v1/N19-1423). Of two words that are as frequent, the first by the alphabet.
+    What stands between white space is looked up once, as it is the same wherever it stands.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(_bert(model), 1)
+
+    def numbers(self, texts: Sequence[str], most: int) -> list[list[int]]:
+        cut = [text.split() for text in texts]
+        chunks = list(dict.fromkeys(itertools.chain.from_iterable(cut)))
+        known = dict(zip(chunks, super().numbers(chunks, most), strict=True))
+        found = (itertools.chain.from_iterable(map(known.__getitem__, text)) for text in cut)
+        return [list(itertools.islice(tokens, most)) for tokens in found]
+
+
+class Words(_Bert):
+    """The most frequent words; of two that are as frequent, the first by the alphabet.
 
     Args:
         texts: to learn from.
@@ -98,28 +117,22 @@ class Words(_Rust):
     def __init__(self, texts: Sequence[str], vocabulary: int, least_count: int) -> None:
         from tokenizers.models import WordLevel
 
-        tokenizer = _bert(WordLevel({UNKNOWN: 0}, UNKNOWN))
-        counts: Counter[str] = Counter()
-        for text in texts:
-            normal = tokenizer.normalizer.normalize_str(text)
-            counts.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal))
-        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        words = [word for word, count in ordered[:vocabulary] if count >= least_count]
+        words = _frequent(word_counts(texts), least_count)[:vocabulary]
         if not words:
             raise ValueError(
                 f"least_count: no word occurs {least_count} times in the training texts; allowed: "
                 "less"
             )
-        super().__init__(_bert(WordLevel(_numbered([UNKNOWN, *words]), UNKNOWN)), 1)
+        super().__init__(WordLevel(_numbered([UNKNOWN, *words]), UNKNOWN))
 
 
-class WordPieces(_Rust):
+class WordPieces(_Bert):
     """Pieces of words, put together from the most frequent neighbours.
 
-    WordPiece as in BERT (Devlin et al. 2019, doi:10.18653/v1/N19-1423), learned as `tokenizers`
-    does: pairs of pieces are joined in the order of their frequency. Its learning numbers pieces
-    in the order of a hash table that is another in each process, and breaks ties by these numbers;
-    here the characters get theirs first, so that the same texts give the same pieces.
+    WordPiece as in BERT, learned as `tokenizers` does: pairs of pieces are joined in the order of
+    their frequency. Its learning numbers pieces in the order of a hash table that is another in
+    each process, and breaks ties by these numbers; here the characters get theirs first, so that
+    the same texts give the same pieces.
 
     Args:
         texts: to learn from.
@@ -132,29 +145,46 @@ class WordPieces(_Rust):
 
     def __init__(self, texts: Sequence[str], vocabulary: int, least_count: int) -> None:
         from tokenizers.models import WordPiece
-        from tokenizers.trainers import WordPieceTrainer
 
-        tokenizer = _bert(WordPiece({UNKNOWN: 0}, unk_token=UNKNOWN))
-        normal = [tokenizer.normalizer.normalize_str(text) for text in texts]
-        known = [char for char in frequent_characters(normal, least_count) if not char.isspace()]
+        words = word_counts(texts)
+        counts: Counter[str] = Counter()
+        for word, count in words.items():
+            for char in word:
+                counts[char] += count
+        known = _frequent(counts, least_count)
         if not 0 < 2 * len(known) <= vocabulary:
             allowed = f"{max(2, 2 * len(known))} or more" if known else "with a lower least_count"
             raise ValueError(
                 f"vocabulary: {vocabulary} is not allowed, as the training texts have {len(known)} "
                 f"characters, each at the beginning of a word and within; allowed: {allowed}"
             )
-        rare = {ord(char): " " for char in set().union(*normal) - set(known)}
-        alphabet = [*sorted(known), *(CONTINUES + char for char in sorted(known))]
-        trainer = WordPieceTrainer(
-            vocab_size=vocabulary + 1,
-            min_frequency=least_count,
-            special_tokens=[UNKNOWN, *alphabet],
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator((text.translate(rare) for text in normal), trainer)
-        # Made anew, as characters are no special tokens.
-        pieces = tokenizer.get_vocab(with_added_tokens=True)
-        super().__init__(_bert(WordPiece(pieces, unk_token=UNKNOWN)), 1)
+        pieces = _joined(words, known, set(counts) - set(known), vocabulary, least_count)
+        super().__init__(WordPiece(pieces, unk_token=UNKNOWN))
+
+
+def _joined(
+    words: Counter[str], known: list[str], rare: set[str], vocabulary: int, least_count: int
+) -> dict[str, int]:
+    """The pieces with their numbers, `UNKNOWN` as 0 among them."""
+    tokenizers = _library()
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece({UNKNOWN: 0}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    alphabet = [*sorted(known), *(CONTINUES + char for char in sorted(known))]
+    trainer = tokenizers.trainers.WordPieceTrainer(
+        vocab_size=vocabulary + 1,
+        min_frequency=least_count,
+        special_tokens=[UNKNOWN, *alphabet],
+        show_progress=False,
+    )
+    gaps = str.maketrans(dict.fromkeys(rare, " "))
+    texts = (
+        f"{word.translate(gaps)} " * min(AT_ONCE, count - at)
+        for word, count in words.items()
+        for at in range(0, count, AT_ONCE)
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    pieces: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
+    return pieces
 
 
 class TokenizerFile(_Rust):
@@ -182,16 +212,31 @@ class TokenizerFile(_Rust):
             raise source.error(
                 f"is no tokenizer ({error})", "give the tokenizer.json of Hugging Face's library"
             ) from None
-        if not tokenizer.get_vocab_size():
+        numbers = tokenizer.get_vocab().values()
+        if not numbers:
             raise source.error("has no tokens", "give one that has been trained")
+        if max(numbers) >= MOST_TOKENS:
+            raise source.error(
+                f"has a token of number {max(numbers)}", f"allowed: below {MOST_TOKENS}"
+            )
         super().__init__(tokenizer, 0)
 
 
-def frequent_characters(texts: Sequence[str], least_count: int) -> list[str]:
-    """The characters that occur often enough, the most frequent first."""
-    counts = Counter(char for text in texts for char in text)
+def word_counts(texts: Sequence[str]) -> Counter[str]:
+    """How often each word occurs, cut as BERT does."""
+    tokenizer = _bert(_library().models.WordLevel({UNKNOWN: 0}, UNKNOWN))
+    found: Counter[str] = Counter()
+    for chunk, count in Counter(chunk for text in texts for chunk in text.split()).items():
+        normal = tokenizer.normalizer.normalize_str(chunk)
+        for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal):
+            found[word] += count
+    return found
+
+
+def _frequent(counts: Counter[str], least_count: int) -> list[str]:
+    """What occurs often enough, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [char for char, count in ordered if count >= least_count]
+    return [name for name, count in ordered if count >= least_count]
 
 
 def _bert(model: object) -> "Tokenizer":
