@@ -8,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from surrolab.data.tokens import TOKENS
 from surrolab.errors import UserError
 from surrolab.models.initialization import INITS
 from surrolab.models.normalization import NORMS
@@ -76,6 +77,7 @@ def test_words_that_stand_in_two_places_are_the_same():
     assert GROUPS["model"]["init"].allowed == ", ".join(INITS)
     assert GROUPS["model"]["norm"].allowed == ", ".join(NORMS)
     assert GROUPS["neuron"]["input_scale"].allowed == ", ".join(INPUT_SCALES)
+    assert GROUPS["data"]["tokens"].allowed == ", ".join(TOKENS)
     assert GROUPS["slope"]["unit"].allowed == ", ".join(UNITS)
     assert GROUPS["slope"]["per"].allowed == ", ".join(PER)
 

@@ -192,6 +192,23 @@ def test_what_is_wrong_is_one_line_and_nothing_is_put_there(
     assert not names(tmp_path / "own") - {".part-file.bin", ".part-file.bin.json"}
 
 
+def test_more_than_is_published_is_not_waited_for(files: HttpFiles, tmp_path: Path) -> None:
+    big = Fault(chunked=True, body=CONTENT * 10)
+    with pytest.raises(DataFileError, match="the server sends more than 300000 bytes"):
+        fetch(tmp_path, whole(files.add("file.bin", CONTENT, big), size=len(CONTENT)))
+    assert files.sent < 10 * len(CONTENT)
+
+
+def test_a_password_is_not_told(files: HttpFiles, tmp_path: Path) -> None:
+    files.add("file.bin", CONTENT, Fault(stop_after=10))
+    address = files.address.replace("://", "://me:secret@")
+    with pytest.raises(DataFileError) as error:
+        fetch(tmp_path, whole(f"{address}file.bin"))
+    assert f"({files.address}file.bin: " in str(error.value)
+    state = (tmp_path / "own" / ".part-file.bin.json").read_text()
+    assert "secret" not in f"{error.value} {state}"
+
+
 def test_no_server_at_all(files: HttpFiles, tmp_path: Path) -> None:
     with pytest.raises(DataFileError, match="there is no connection"):
         fetch(tmp_path, whole("http://127.0.0.1:9/file.bin"))

@@ -98,7 +98,7 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
 
 def _fetch(folder: Path, name: str, remote: Remote, address: str, urls: Sequence[str]) -> None:
     # Only here, as it loads what speaks HTTP.
-    from surrolab.data.downloads.transfer import NoRoomError, UnavailableError
+    from surrolab.data.downloads.transfer import NoRoomError, UnavailableError, without_password
 
     target = Source(OPTION, folder / (remote.unpacked or remote.name))
     check_free(target, remote)
@@ -113,7 +113,7 @@ def _fetch(folder: Path, name: str, remote: Remote, address: str, urls: Sequence
             if wrong is None:
                 return
             progress.end()
-            reasons.append(f"{url}: {wrong}")
+            reasons.append(f"{without_password(url)}: {wrong}")
     except NoRoomError as error:
         raise target.error(
             f"the disk is full ({error})", "make room and try again: what has come is kept"

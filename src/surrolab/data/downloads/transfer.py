@@ -81,7 +81,7 @@ def discard(part: Path) -> None:
 def _attempt(url: str, part: Path, remote: Remote, progress: Progress) -> bool:
     state = _read_state(part)
     done = _size(part)
-    same = state.get("url") == url
+    same = state.get("url") == without_password(url)
     if done and state.get("total") == done and (same or remote.has_checksum):
         return True  # it was killed before it could be looked at
     headers = {"Accept-Encoding": "identity", "User-Agent": "surrolab"}
@@ -98,7 +98,7 @@ def _attempt(url: str, part: Path, remote: Remote, progress: Progress) -> bool:
             if not done:
                 discard(part)
                 write_json(_state_path(part), _state(response, url, total))
-            _receive(response, part, done, total, progress)
+            _receive(response, part, done, total or remote.size, progress)
     except OSError as error:  # those of requests are some of these
         raise _judged(error) from None
     except urllib3.exceptions.HTTPError:
@@ -135,6 +135,13 @@ def _begin(response: requests.Response, url: str, part: Path, remote: Remote, do
     return done
 
 
+def without_password(url: str) -> str:
+    """An address as it may be shown and kept."""
+    before, at, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{before}{at}{place.rpartition('@')[2]}{slash}{path}"
+
+
 def less_safe(hops: list[str]) -> bool:
     """Whether a row of addresses leads from https to http."""
     schemes = [url.partition(":")[0].lower() for url in hops]
@@ -152,7 +159,7 @@ def _receive(
             done += len(piece)
             progress.at(done, total)
             if total is not None and done > total:
-                raise UnavailableError("the server sends more than it said")
+                raise UnavailableError(f"the server sends more than {total} bytes")
 
 
 def _total(response: requests.Response, done: int) -> int | None:
@@ -191,7 +198,7 @@ def _state(response: requests.Response, url: str, total: int | None) -> dict[str
     # A weak ETag does not promise the same bytes (RFC 9110, 13.1.5).
     etag = response.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified")
-    return {"url": url, "validator": validator, "total": total}
+    return {"url": without_password(url), "validator": validator, "total": total}
 
 
 def _state_path(part: Path) -> Path:
