@@ -29,3 +29,15 @@ def torch_seed(seed: int, purpose: Purpose, epoch: int = 0, rank: int = 0) -> in
 def _words(seed: int, purpose: Purpose, epoch: int, rank: int) -> Any:
     key = [seed, _PURPOSES.index(purpose), epoch, rank]
     return np.random.SeedSequence(key).generate_state(3)
+
+
+def stream_beside(purpose: str) -> np.random.Generator:
+    """A stream for a purpose, fixed by where torch's global generator stands, which does not move.
+
+    What is drawn from torch afterwards is what would be drawn without it.
+    """
+    ahead = torch.Generator()
+    ahead.set_state(torch.get_rng_state())
+    word = int(torch.randint(2**62, (), generator=ahead))
+    # Hashed with the purpose, so that the numbers are not those that torch draws next.
+    return np.random.default_rng([word, *purpose.encode()])

@@ -94,12 +94,11 @@ class Task(pl.LightningModule):
         self.val_metrics.update(evaluation, batch.y, self.network)
         for name, layer in self.network.hidden_layers():
             if name in self.window and name in evaluation.output.records:
-                membrane = evaluation.output.records[name].membrane
-                neurons = layer.neurons
+                record = evaluation.output.records[name]
                 cast(WindowFraction, self.window[name]).update(
-                    membrane,
-                    neurons.neuron.threshold,
-                    neurons.surrogate.window,
+                    record.membrane,
+                    record.threshold,
+                    layer.neurons.surrogate.window,
                     evaluation.lengths,
                 )
 

@@ -160,7 +160,7 @@ def reading_of(layers, nonzero, norms=None):
     names = list(nonzero)
     nothing = torch.empty(0)
     lengths = torch.tensor([6, 6])
-    flow = Flow(names, norm_LT, nonzero, {}, {}, {}, {}, lengths, nothing, nothing)
+    flow = Flow(names, norm_LT, nonzero, {}, {}, {}, {}, {}, lengths, nothing, nothing)
     return read(flow, layers, ALIGNMENT, [said for facts in layers for said in of_layer(facts)])
 
 

@@ -188,7 +188,7 @@ def test_shares_count_weights_and_neurons():
 
 def flow_of(norm_LT, lengths=(7, 7)):
     names = [f"hidden{i + 1}" for i in range(len(norm_LT) - 1)] + ["readout"]
-    return Flow(names, norm_LT, {}, {}, {}, {}, {}, torch.tensor(lengths), NOTHING, NOTHING)
+    return Flow(names, norm_LT, {}, {}, {}, {}, {}, {}, torch.tensor(lengths), NOTHING, NOTHING)
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.7])

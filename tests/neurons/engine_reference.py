@@ -11,11 +11,13 @@ import snntorch
 import torch
 from torch import Tensor
 
-from surrolab.neurons import Readout, SpikingLayer
+from surrolab.neurons import ALIF, AdLIF, Readout, SpikingLayer
 
-NEURONS = ("leaky", "synaptic", "alpha", "lapicque", "rleaky", "rsynaptic")
+ADAPTIVE = ("alif", "adlif", "ralif", "radlif")
+NEURONS = ("leaky", "synaptic", "alpha", "lapicque", "rleaky", "rsynaptic", *ADAPTIVE)
 RESETS = ("subtract", "zero", "none")
 BETA, ALPHA, THETA = 0.875, 0.9375, 0.75  # exact in float32
+RHO, STEP, A, B = 0.96875, 0.25, 0.0625, 0.125
 SIZE = 7
 
 
@@ -23,6 +25,7 @@ def make(name, reset, surrogate, learn=False, per_neuron=False, size=SIZE):
     """A snnTorch neuron; its decays and threshold are parameters where they are to be learned."""
     torch.manual_seed(1)
     common = {"reset_mechanism": reset, "spike_grad": surrogate}
+    fed = {"linear_features": size} if name.startswith("r") else {}
     neuron = {
         "leaky": lambda: snntorch.Leaky(BETA, **common),
         "synaptic": lambda: snntorch.Synaptic(ALPHA, BETA, **common),
@@ -30,11 +33,14 @@ def make(name, reset, surrogate, learn=False, per_neuron=False, size=SIZE):
         "lapicque": lambda: snntorch.Lapicque(BETA, **common),
         "rleaky": lambda: snntorch.RLeaky(BETA, linear_features=size, **common),
         "rsynaptic": lambda: snntorch.RSynaptic(ALPHA, BETA, linear_features=size, **common),
-    }[name]()
-    values = {"beta": BETA, "threshold": THETA}
-    if hasattr(neuron, "alpha"):
-        values["alpha"] = ALPHA
+        "alif": lambda: ALIF(BETA, RHO, STEP, **fed, **common),
+        "adlif": lambda: AdLIF(BETA, RHO, A, B, **fed, **common),
+    }[name.removeprefix("r") if name in ADAPTIVE else name]()
+    values = {"beta": BETA, "threshold": THETA, "alpha": ALPHA}
+    values |= {"rho": RHO, "threshold_step": STEP, "a": A, "b": B}
     for parameter, value in values.items():
+        if not hasattr(neuron, parameter):
+            continue
         delattr(neuron, parameter)
         spread = torch.linspace(0.98, 1.02, size) if per_neuron else torch.ones(())
         neuron.register_parameter(
@@ -117,23 +123,31 @@ def reference(name, neuron, cur, reset, detach, membrane, scale="none", spiking=
         start = {n: s.detach().double().requires_grad_() for n, s in state._asdict().items()}
     u, syn, fed_back = (start.get(n, zeros) for n in ("mem", "syn", "spk"))
     exc, inh = start.get("syn_exc", zeros), start.get("syn_inh", zeros)
+    adapt = start.get("adapt", zeros)
 
-    def fire(u):
-        x = u - theta
+    def fire(u, bar):
+        x = u - bar
         h = neuron.spike_grad.derivative(x.detach())
         return _HardStep.apply(x, h.to(torch.float64))
 
-    s = fire(u) if state is not None and spiking else zeros
+    bar = theta + leaves["threshold_step"] * adapt if name.endswith("alif") else theta
+    s = fire(u, bar) if state is not None and spiking else zeros
     mems, spks = [], []
     for t, i in enumerate(cur):
         r = s.detach() if detach else s
         keep = 1 - r if reset == "zero" else 1.0
-        off = r * theta if reset == "subtract" else 0.0
+        off = r * bar if reset == "subtract" else 0.0
+        if name.endswith("adlif"):
+            adapt = leaves["rho"] * adapt + leaves["a"] * u + leaves["b"] * s
+            i = i - adapt
         i = gain * i
         if name.startswith("r"):
             feedback = fed_back @ leaves["recurrent.weight"].T + leaves["recurrent.bias"]
             i = i + gain * feedback
-        if name in ("leaky", "lapicque", "rleaky"):
+        if name.endswith("alif"):
+            adapt = leaves["rho"] * adapt + s
+            bar = theta + leaves["threshold_step"] * adapt
+        if name in ("leaky", "lapicque", "rleaky", *ADAPTIVE):
             u = beta * keep * u + i - off
         elif name in ("synaptic", "rsynaptic"):
             syn = alpha * syn + i
@@ -147,12 +161,14 @@ def reference(name, neuron, cur, reset, detach, membrane, scale="none", spiking=
         u.retain_grad()
         mems.append(u)
         if spiking:
-            s = fed_back = fire(u)
+            s = fed_back = fire(u, bar)
             spks.append(s)
     out = torch.stack(spks if spiking else mems)
     loss = (out * gradient_of_spikes(cur.shape)).sum()
     final = {"leaky": (u,), "lapicque": (u,), "synaptic": (syn, u), "alpha": (exc, inh, u)}
     final |= {"rleaky": (s, u), "rsynaptic": (s, syn, u)}
+    final |= dict.fromkeys(("alif", "adlif"), (adapt, u))
+    final |= dict.fromkeys(("ralif", "radlif"), (s, adapt, u))
     for i, value in enumerate(final[name]):
         loss = loss + (value * gradient_of_spikes(value.shape, seed=20 + i)).sum()
     loss.backward()

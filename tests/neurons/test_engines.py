@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from engine_reference import (
+    ADAPTIVE,
     NEURONS,
     RESETS,
     SIZE,
@@ -56,7 +57,9 @@ def test_same_spikes_and_membranes_to_the_bit_and_exact_gradients(name, reset, d
         assert torch.equal(found.membrane, stepped.membrane)
         wanted = reference(name, neuron, cur, reset, detach, found.membrane, _own_scale(name))
         assert torch.equal(found.spikes.double(), wanted.spikes)
-        assert_close(found, wanted, BOUND[dtype], long_sums=1e-4 if dtype.itemsize == 4 else 1e-11)
+        # A threshold that adapts is rounded in float32, which the membranes put in do not undo.
+        bound = BOUND[dtype] * (3 if name in ADAPTIVE else 1)
+        assert_close(found, wanted, bound, long_sums=1e-4 if dtype.itemsize == 4 else 1e-11)
 
 
 def _own_scale(name):
@@ -96,7 +99,7 @@ def test_learned_parameters_and_states_with_gradients(name, per_neuron, engine):
         assert torch.equal(found.spikes, stepped.spikes)
         assert torch.equal(found.membrane, stepped.membrane)
         wanted = reference(name, neuron, cur, reset, detach, found.membrane, scale, state=state)
-        assert_close(found, wanted, 2e-6 if name == "alpha" else 1e-6)
+        assert_close(found, wanted, 3e-6 if name in ("alpha", *ADAPTIVE) else 1e-6)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

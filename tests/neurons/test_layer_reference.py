@@ -8,12 +8,14 @@ import pytest
 import snntorch
 import torch
 
-from surrolab.neurons import Readout, SpikingLayer
+from surrolab.neurons import ALIF, AdLIF, Readout, SpikingLayer
 from surrolab.surrogates import ATan, FastSigmoid, Sigmoid
 
 # Exact in float32, which is what snnTorch keeps its parameters in.
 BETA, ALPHA, THETA = 0.875, 0.9375, 0.75
-NEURONS = ("leaky", "synaptic", "alpha", "lapicque", "rleaky", "rsynaptic")
+RHO, STEP, A, B = 0.96875, 0.25, 0.0625, 0.125
+ADAPTIVE = ("alif", "adlif", "ralif", "radlif")
+NEURONS = ("leaky", "synaptic", "alpha", "lapicque", "rleaky", "rsynaptic", *ADAPTIVE)
 RESETS = ("subtract", "zero", "none")
 SCALES = ("none", "one_minus_beta")
 
@@ -22,6 +24,19 @@ def make(name, reset, **options):
     common = {"threshold": THETA, "reset_mechanism": reset, "spike_grad": FastSigmoid(5.0)}
     common |= options
     torch.manual_seed(1)
+    if name in ADAPTIVE:
+        common |= {"linear_features": 4} if name.startswith("r") else {}
+        learned = [key for key in common if key.startswith("learn_")]
+        for key in learned:
+            common.pop(key)
+        made = ALIF(BETA, RHO, STEP, **common)
+        if name.endswith("adlif"):
+            made = AdLIF(BETA, RHO, A, B, **common)
+        values = dict(made.named_buffers()) if learned else {}
+        for key, value in values.items():
+            delattr(made, key)
+            made.register_parameter(key, torch.nn.Parameter(value))
+        return made
     if name == "leaky":
         return snntorch.Leaky(BETA, **common)
     if name == "synaptic":
@@ -40,14 +55,20 @@ def reference(name, cur, reset, scale, weight=None, bias=None):
     gain = 1 - BETA if scale == "one_minus_beta" else 1.0
     cur = gain * cur
     zeros = np.zeros(cur.shape[1:])
-    u, syn, exc, inh, s = zeros, zeros, zeros, zeros, zeros
+    u, syn, exc, inh, s, adapt, bar = zeros, zeros, zeros, zeros, zeros, zeros, THETA
     mems, spks = [], []
     for i in cur:
         if weight is not None:
             i = i + gain * (s @ weight.T + bias)
         keep = 1 - s if reset == "zero" else 1.0
-        off = s * THETA if reset == "subtract" else 0.0
-        if name in ("leaky", "lapicque", "rleaky"):
+        off = s * bar if reset == "subtract" else 0.0
+        if name.endswith("alif"):
+            adapt = RHO * adapt + s
+            bar = THETA + STEP * adapt
+        if name.endswith("adlif"):
+            adapt = RHO * adapt + A * u + B * s
+            i = i - gain * adapt
+        if name in ("leaky", "lapicque", "rleaky", *ADAPTIVE):
             u = BETA * keep * u + i - off
         elif name in ("synaptic", "rsynaptic"):
             syn = ALPHA * syn + i
@@ -57,7 +78,7 @@ def reference(name, cur, reset, scale, weight=None, bias=None):
             exc = ALPHA * keep * exc + i - off / tau
             inh = BETA * keep * inh - i
             u = tau * (exc + inh)
-        s = (u > THETA).astype(float)
+        s = (u > bar).astype(float)
         mems.append(u)
         spks.append(s)
     return np.stack(mems), np.stack(spks)

@@ -10,9 +10,13 @@ import snntorch
 import torch
 
 from surrolab.neurons import (
+    AdLIFFactory,
+    ALIFFactory,
     AlphaFactory,
     LapicqueFactory,
     LeakyFactory,
+    RAdLIFFactory,
+    RALIFFactory,
     Readout,
     RLeakyFactory,
     RSynapticFactory,
@@ -28,6 +32,10 @@ FACTORIES = (
     LapicqueFactory,
     RLeakyFactory,
     RSynapticFactory,
+    ALIFFactory,
+    AdLIFFactory,
+    RALIFFactory,
+    RAdLIFFactory,
 )
 
 

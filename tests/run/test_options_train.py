@@ -28,6 +28,12 @@ COMBINATIONS = [
     "neuron.learn_beta=true neuron.learn_threshold=true neuron.reset=zero "
     "neuron.detach_reset=false",
     "model=conv neuron.per_neuron=true neuron.learn_beta=true",
+    "model=recurrent neuron=alif neuron.adaptive_share=0.5 neuron.tau_adapt=50 objective=ce_rate "
+    "checkpoint_steps=5 neuron.learn_rho=true neuron.learn_threshold_step=true slope=adaptive",
+    "model=conv neuron=adlif neuron.learn_a=true neuron.learn_b=true neuron.per_neuron=true "
+    "neuron.tau_spread=0.577 neuron.learn_beta=true truncate_steps=5",
+    "model=recurrent neuron=adlif neuron.input_scale=one_minus_beta neuron.a=0.1 neuron.b=1 "
+    "encoding.gain=5 model.init=fluctuation_driven model.readout_tau=20",
     "neuron.input_scale=one_minus_beta model.readout_tau=20 encoding.gain=5",
     "data=randman model=recurrent objective=ce_last objective.lower_strength=100 "
     "objective.lower_rate=0.01 data.samples_per_class=20 data.units=7 data.steps=30 data.window=20",

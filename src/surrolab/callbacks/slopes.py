@@ -163,7 +163,7 @@ class Slopes(pl.Callback):
         """Hook of a layer's forward pass: the membrane's moments; padded steps do not count."""
         if output.record is None:
             return
-        x_TBN = output.record.membrane - self._layers[name].neuron.threshold.detach()
+        x_TBN = output.record.membrane - output.record.threshold
         if lengths is not None:
             x_TBN = x_TBN[torch.arange(len(x_TBN), device=x_TBN.device)[:, None] < lengths]
         var, mean = (value.cpu().double() for value in torch.var_mean(x_TBN.float(), correction=0))

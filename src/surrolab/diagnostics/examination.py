@@ -33,7 +33,7 @@ def probe_facts(task: Task, flow: Flow) -> list[LayerFacts]:
             saturated = float((rate_N >= SATURATED).double().mean())
         window = None
         if isinstance(neurons, SpikingLayer) and isinstance(neurons.surrogate, Surrogate):
-            reached = distance(task, flow, name) <= torch.as_tensor(neurons.surrogate.window)
+            reached = distance(flow, name) <= torch.as_tensor(neurons.surrogate.window)
             window = float(reached.double().mean())
         trained = layers[name].synapse.weight.requires_grad
         found.append(
@@ -63,7 +63,7 @@ def with_slope(task: Task, flow: Flow, facts: LayerFacts) -> LayerFacts:
         return facts
     if not isinstance(neurons.surrogate, Surrogate):
         return facts
-    slope = slope_for_reach(neurons.surrogate, distance(task, flow, facts.name))
+    slope = slope_for_reach(neurons.surrogate, distance(flow, facts.name))
     return replace(facts, wider_slope=slope)
 
 
@@ -128,20 +128,19 @@ def number(surrogate: Any, name: str) -> float | None:
     return float(torch.as_tensor(getattr(surrogate, name)).detach().mean())
 
 
-def distance(task: Task, flow: Flow, name: str) -> Tensor:
+def distance(flow: Flow, name: str) -> Tensor:
     """``|U - theta|`` of a layer's valid neuron-steps, ``[steps, N...]``."""
-    threshold = dict(task.network.named_layers())[name].neurons.neuron.threshold.detach()
-    distance_TBN: Tensor = (flow.membrane[name] - threshold).abs()
+    distance_TBN = (flow.membrane[name] - flow.threshold[name]).abs()
     return distance_TBN[valid_steps(flow.norm_LT.shape[1], flow.lengths_B)]
 
 
 def membrane_distributions(task: Task, flow: Flow) -> dict[str, MembraneDistribution]:
     """Of each hidden layer's ``(U - theta) / theta`` on the probe batch, in this process alone."""
     found = {}
-    for name, layer in task.network.hidden_layers():
+    for name, _ in task.network.hidden_layers():
         membrane = flow.membrane[name]
         found[name] = MembraneDistribution(sync_on_compute=False).to(membrane.device)
-        found[name].update(membrane, layer.neurons.neuron.threshold, flow.lengths_B)
+        found[name].update(membrane, flow.threshold[name], flow.lengths_B)
     return found
 
 

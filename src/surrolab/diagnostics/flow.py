@@ -31,6 +31,7 @@ class Flow:
         largest: largest absolute element of it.
         reached: share of each layer's neurons that have any dL/dU other than zero.
         membrane: ``mem_TBN`` of each layer.
+        threshold: what it has to exceed for a spike, which broadcasts over it.
         hidden: ``spk_TBN`` of each hidden layer.
         lengths_B: valid steps of each sample.
         target: of each sample, as the data have it.
@@ -43,6 +44,7 @@ class Flow:
     largest: dict[str, float]
     reached: dict[str, float]
     membrane: dict[str, Tensor]
+    threshold: dict[str, Tensor]
     hidden: dict[str, Tensor]
     lengths_B: Tensor
     target: Tensor
@@ -118,10 +120,10 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
         layers = [name for name, _ in network.named_layers()]
-        norms, nonzero, largest, reached, membrane = [], {}, {}, {}, {}
+        norms, nonzero, largest, reached, membrane, threshold = [], {}, {}, {}, {}, {}
         for name in layers:
             record = output.records[name]
-            membrane[name] = record.membrane
+            membrane[name], threshold[name] = record.membrane, record.threshold
             gradient = record.gradient
             if gradient is None:
                 gradient = torch.zeros_like(record.membrane)
@@ -138,6 +140,7 @@ def gradient_flow(task: Task, batch: Batch) -> Flow:
             largest,
             reached,
             membrane,
+            threshold,
             hidden,
             lengths_B,
             batch.y,

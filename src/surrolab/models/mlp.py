@@ -51,7 +51,8 @@ class MLPFactory(ModelFactory):
 class RecurrentFactory(MLPFactory):
     """A network whose hidden layers feed their spikes back to themselves, all to all.
 
-    ``leaky`` and ``synaptic`` neurons become ``rleaky`` and ``rsynaptic`` in the hidden layers.
+    ``leaky``, ``synaptic``, ``alif`` and ``adlif`` neurons become ``rleaky``, ``rsynaptic``,
+    ``ralif`` and ``radlif`` in the hidden layers.
     """
 
     def _neuron(self, around: Surroundings) -> NeuronFactory:

@@ -212,8 +212,10 @@ class ModelFactory:
         """The last layer: leaky and silent, or spiking like the others but without recurrence."""
         synapse = self._linear(inputs, around.classes, around)
         neuron = around.neuron
-        if self.readout_tau is not None and around.readout == "membrane":
-            neuron = replace(neuron, beta=None, tau=self.readout_tau)
+        if around.readout == "membrane":
+            neuron = neuron.integrator()
+            if self.readout_tau is not None:
+                neuron = replace(neuron, beta=None, tau=self.readout_tau)
         self._initialize(synapse, neuron, around.steps)
         neurons = self._readout_neurons(around)
         return Layer(synapse, neurons, (around.classes,), average=average)

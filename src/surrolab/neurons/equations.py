@@ -8,6 +8,9 @@ of the membrane per step, ``alpha`` that of the synaptic current, ``g`` the inpu
 One choice is made for all of them, where snnTorch makes several: the reset acts on the membrane of
 the step before. ``subtract`` takes ``theta`` off after the decay; ``zero`` puts the membrane to
 zero before the decay, so that the input of the step is kept and the synaptic current is untouched.
+``A`` and ``w`` are what adaptation adds: to the threshold, and to the current, with the decay
+``rho``. Only the reset is cut by ``detach_reset``: gradient always flows from adaptation to the
+spikes that brought it about.
 
 Sources: Eshraghian et al. 2023 (doi:10.1109/JPROC.2023.3308088) for the discrete updates;
 Gerstner, Kistler, Naud & Paninski 2014, Neuronal Dynamics (doi:10.1017/CBO9781107447615), for the
@@ -20,6 +23,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import snntorch
 import torch
 from torch import Tensor, nn
+
+from surrolab.neurons.adaptive import ALIF, AdaptiveNeuron, AdLIF
 
 ResetMode: TypeAlias = Literal["subtract", "zero", "none"]
 
@@ -60,7 +65,30 @@ class RSynapticState(NamedTuple):
     mem: Tensor
 
 
-State: TypeAlias = LeakyState | SynapticState | AlphaState | RLeakyState | RSynapticState
+class AdaptiveState(NamedTuple):
+    """State of ``ALIF`` and ``AdLIF``: adaptation and membrane potential, each ``[B, N]``."""
+
+    adapt: Tensor
+    mem: Tensor
+
+
+class RAdaptiveState(NamedTuple):
+    """The same with recurrence: spikes of the last step, adaptation, membrane, each ``[B, N]``."""
+
+    spk: Tensor
+    adapt: Tensor
+    mem: Tensor
+
+
+State: TypeAlias = (
+    LeakyState
+    | SynapticState
+    | AlphaState
+    | RLeakyState
+    | RSynapticState
+    | AdaptiveState
+    | RAdaptiveState
+)
 
 
 def _reset(mem: Tensor, r: Tensor, mode: ResetMode) -> Tensor:
@@ -89,9 +117,17 @@ class Equation:
         """The state at rest."""
         raise NotImplementedError
 
-    def step(self, cur_BN: Tensor, state: Any, r: Tensor) -> State:
-        """The next state. Fields: see the state types; ``r`` is the reset signal ``[B, N]``."""
+    def step(self, cur_BN: Tensor, state: Any, r: Tensor, s: Tensor) -> State:
+        """The next state, fields: see the state types.
+
+        ``s`` are the spikes of the step before ``[B, N]``, ``r`` the same as the reset signal,
+        which may be detached.
+        """
         raise NotImplementedError
+
+    def level(self, state: Any) -> Tensor:
+        """What the membrane has to exceed in that state for a spike."""
+        return self.threshold
 
 
 @dataclass(frozen=True)
@@ -106,7 +142,7 @@ class LeakyEquation(Equation):
     def start(self, cur_BN: Tensor) -> LeakyState:
         return LeakyState(torch.zeros_like(cur_BN))
 
-    def step(self, cur_BN: Tensor, state: LeakyState, r: Tensor) -> LeakyState:
+    def step(self, cur_BN: Tensor, state: LeakyState, r: Tensor, s: Tensor) -> LeakyState:
         mem = self.beta * _reset(state.mem, r, self.reset) + cur_BN
         return LeakyState(_subtract(mem, r, self.threshold, self.reset))
 
@@ -123,7 +159,7 @@ class SynapticEquation(Equation):
     def start(self, cur_BN: Tensor) -> SynapticState:
         return SynapticState(torch.zeros_like(cur_BN), torch.zeros_like(cur_BN))
 
-    def step(self, cur_BN: Tensor, state: SynapticState, r: Tensor) -> SynapticState:
+    def step(self, cur_BN: Tensor, state: SynapticState, r: Tensor, s: Tensor) -> SynapticState:
         syn = self.alpha * state.syn + cur_BN
         mem = self.beta * _reset(state.mem, r, self.reset) + syn
         return SynapticState(syn, _subtract(mem, r, self.threshold, self.reset))
@@ -148,7 +184,7 @@ class AlphaEquation(Equation):
         zero = torch.zeros_like(cur_BN)
         return AlphaState(zero, zero, zero)
 
-    def step(self, cur_BN: Tensor, state: AlphaState, r: Tensor) -> AlphaState:
+    def step(self, cur_BN: Tensor, state: AlphaState, r: Tensor, s: Tensor) -> AlphaState:
         log_alpha, log_beta = torch.log(self.alpha), torch.log(self.beta)
         tau_alpha = log_alpha / (log_beta - log_alpha) + 1
         exc = self.alpha * _reset(state.syn_exc, r, self.reset) + cur_BN
@@ -166,7 +202,7 @@ class RLeakyEquation(Equation):
     def start(self, cur_BN: Tensor) -> RLeakyState:
         return RLeakyState(torch.zeros_like(cur_BN), torch.zeros_like(cur_BN))
 
-    def step(self, cur_BN: Tensor, state: RLeakyState, r: Tensor) -> RLeakyState:
+    def step(self, cur_BN: Tensor, state: RLeakyState, r: Tensor, s: Tensor) -> RLeakyState:
         feedback = self.recurrent(state.spk)
         if self.gain is not None:
             feedback = self.gain * feedback
@@ -185,13 +221,82 @@ class RSynapticEquation(Equation):
         zero = torch.zeros_like(cur_BN)
         return RSynapticState(zero, zero, zero)
 
-    def step(self, cur_BN: Tensor, state: RSynapticState, r: Tensor) -> RSynapticState:
+    def step(self, cur_BN: Tensor, state: RSynapticState, r: Tensor, s: Tensor) -> RSynapticState:
         feedback = self.recurrent(state.spk)
         if self.gain is not None:
             feedback = self.gain * feedback
         syn = self.alpha * state.syn + cur_BN + feedback
         mem = self.beta * _reset(state.mem, r, self.reset) + syn
         return RSynapticState(state.spk, syn, _subtract(mem, r, self.threshold, self.reset))
+
+
+@dataclass(frozen=True)
+class _AdaptiveEquation(Equation):
+    """What both have: the decay of the adaptation, and maybe recurrence."""
+
+    rho: Tensor
+    recurrent: nn.Module | None
+
+    def start(self, cur_BN: Tensor) -> AdaptiveState | RAdaptiveState:
+        zero = torch.zeros_like(cur_BN)
+        if self.recurrent is None:
+            return AdaptiveState(zero, zero)
+        return RAdaptiveState(zero, zero, zero)
+
+    def _driven(self, cur_BN: Tensor, state: Any, r: Tensor) -> Tensor:
+        """The membrane with all its input, before adaptation and reset."""
+        mem = self.beta * _reset(state.mem, r, self.reset) + cur_BN
+        if self.recurrent is None:
+            return mem
+        feedback: Tensor = self.recurrent(state.spk)
+        return mem + (feedback if self.gain is None else self.gain * feedback)
+
+
+@dataclass(frozen=True)
+class ALIFEquation(_AdaptiveEquation):
+    """Adaptive leaky integrate-and-fire, the neuron of LSNNs: the threshold rises with each spike.
+
+    ``A[t] = rho A[t-1] + S[t-1]``, a spike where ``U[t] > theta + kappa A[t]``, and
+    ``U[t] = beta U[t-1] + g I[t] + g V S[t-1] - R[t] (theta + kappa A[t-1])``: ``subtract`` takes
+    off the threshold that was crossed.
+
+    Bellec et al. 2018 (arXiv:1803.09574), with ``A = b / (1 - rho)``: their ``beta``
+    is ``kappa / (1 - rho)`` here, their ``beta = 1.8`` at a threshold of 0.01 and ``tau`` of
+    1200 ms a rise of 0.15 thresholds for each spike.
+    """
+
+    kappa: Tensor
+
+    def level(self, state: Any) -> Tensor:
+        adapt: Tensor = state.adapt
+        return self.kappa * adapt + self.threshold
+
+    def step(self, cur_BN: Tensor, state: Any, r: Tensor, s: Tensor) -> State:
+        mem = _subtract(self._driven(cur_BN, state, r), r, self.level(state), self.reset)
+        return state._replace(adapt=self.rho * state.adapt + s, mem=mem)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class AdLIFEquation(_AdaptiveEquation):
+    """Leaky integrate-and-fire with an adaptation current, subthreshold and spike-triggered.
+
+    ``w[t] = rho w[t-1] + a U[t-1] + b S[t-1]``,
+    ``U[t] = beta U[t-1] + g (I[t] + V S[t-1] - w[t]) - R[t] theta``.
+
+    Bittar & Garner 2022 (doi:10.3389/fnins.2022.865897), with ``g = 1 - beta``; they
+    take the reset off before the decay. With ``g = 1`` their ``a`` and ``b`` are to be multiplied
+    by ``1 - beta``.
+    """
+
+    a: Tensor
+    b: Tensor
+
+    def step(self, cur_BN: Tensor, state: Any, r: Tensor, s: Tensor) -> State:
+        adapt = self.rho * state.adapt + self.a * state.mem + self.b * s
+        back = adapt if self.gain is None else self.gain * adapt
+        mem = self._driven(cur_BN, state, r) - back
+        mem = _subtract(mem, r, self.threshold, self.reset)
+        return state._replace(adapt=adapt, mem=mem)  # type: ignore[no-any-return]
 
 
 _WRAPPED = (
@@ -202,21 +307,27 @@ _WRAPPED = (
     snntorch.RLeaky,
     snntorch.RSynaptic,
 )
+_OWN: tuple[type[AdaptiveNeuron], ...] = (ALIF, AdLIF)
 
 
 def equation_of(neuron: Any, reset: ResetMode, gain: Tensor | None) -> Equation:
-    """The equation of a snnTorch neuron, with the parameters that the neuron owns.
+    """The equation of a neuron, with the parameters that the neuron owns.
 
     Raises:
-        TypeError: if the neuron is not one of snnTorch's six that are wrapped here.
+        TypeError: if it is neither one of snnTorch's six that are wrapped here nor one of ours.
     """
     kind = type(neuron)
-    if kind not in _WRAPPED:
-        names = ", ".join(neuron.__name__ for neuron in _WRAPPED)
+    if kind not in (*_WRAPPED, *_OWN):
+        names = ", ".join(neuron.__name__ for neuron in (*_WRAPPED, *_OWN))
         raise TypeError(f"neuron: {kind.__name__} is not supported; allowed: {names}")
     common = (neuron.beta.clamp(0, 1), neuron.threshold, reset, gain)
     if kind in (snntorch.Leaky, snntorch.Lapicque):
         return LeakyEquation(*common)
+    if kind in _OWN:
+        adaptive = (*common, neuron.rho.clamp(0, 1), getattr(neuron, "recurrent", None))
+        if kind is ALIF:
+            return ALIFEquation(*adaptive, neuron.strength("threshold_step"))
+        return AdLIFEquation(*adaptive, neuron.strength("a"), neuron.strength("b"))
     if kind is snntorch.Synaptic:
         return SynapticEquation(*common, neuron.alpha.clamp(0, 1))
     if kind is snntorch.Alpha:

@@ -5,7 +5,6 @@ constant (``tau``, ``tau_syn``) with the length of a step ``dt``: ``beta = exp(-
 """
 
 import copy
-import math
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -13,39 +12,8 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
+from surrolab.neurons.decays import decay_per_step, spread_decays
 from surrolab.neurons.layer import InputScale, Readout, SpikingLayer
-
-
-def decay_per_step(
-    names: tuple[str, str], decay: float | None, tau: float | None, dt: float, default: float
-) -> float:
-    """The decay per step from either of its two forms.
-
-    Args:
-        names: how the two are called in messages, for example ``("beta", "tau")``.
-        decay: per step, in (0, 1], or None.
-        tau: time constant in ms, above 0, or None.
-        dt: length of a step in ms, above 0.
-        default: the decay when neither is given.
-
-    Raises:
-        ValueError: both are given, or one is out of range.
-    """
-    if not dt > 0:
-        raise ValueError(f"dt: {dt} is not allowed; allowed: a number of ms above 0")
-    if decay is not None and tau is not None:
-        raise ValueError(
-            f"{names[0]}: given together with {names[1]}; allowed: one of the two, the other null"
-        )
-    if tau is not None:
-        if not tau > 0:
-            raise ValueError(f"{names[1]}: {tau} is not allowed; allowed: a number of ms above 0")
-        return math.exp(-dt / tau)
-    if decay is None:
-        return default
-    if not 0 < decay <= 1:
-        raise ValueError(f"{names[0]}: {decay} is not allowed; allowed: above 0, at most 1")
-    return decay
 
 
 @dataclass(frozen=True)
@@ -62,7 +30,11 @@ class NeuronFactory:
             exact solution of the membrane equation has it.
         detach_reset: whether the gradient through the reset is cut.
         learn_beta, learn_threshold: make them parameters.
-        per_neuron: give each neuron (each channel of a convolution) its own decay and threshold.
+        per_neuron: give each neuron (each channel of a convolution) its own decays and threshold.
+        tau_spread: standard deviation over mean of the time constants of a layer's neurons, in
+            [0, 1]; see :func:`surrolab.neurons.decays.spread_decays`. Above 0 each neuron has its
+            own decays, also without ``per_neuron``; learned ones begin there. Readouts that do not
+            spike have none.
     """
 
     beta: float | None = None
@@ -75,13 +47,17 @@ class NeuronFactory:
     learn_beta: bool = False
     learn_threshold: bool = False
     per_neuron: bool = False
+    tau_spread: float = 0.0
 
     default_beta: ClassVar[float] = 0.9
+    same_spread: ClassVar[bool] = False  # of all time constants of a neuron
 
     def __post_init__(self) -> None:
         self.decay  # noqa: B018  (raises where the decays make no sense)
         if not self.threshold > 0:
             raise ValueError(f"threshold: {self.threshold} is not allowed; allowed: above 0")
+        if not 0 <= self.tau_spread <= 1:
+            raise ValueError(f"tau_spread: {self.tau_spread} is not allowed; allowed: from 0 to 1")
 
     @property
     def decay(self) -> float:
@@ -99,8 +75,14 @@ class NeuronFactory:
         Each layer gets a copy of the surrogate, so that no two layers share one.
         """
         neuron = self._neuron(shape, spike_grad=copy.deepcopy(surrogate), reset=self.reset)
-        self._set(neuron, "beta", self.decay, self.learn_beta, shape)
-        self._set(neuron, "threshold", self.threshold, self.learn_threshold, shape)
+        decays = self._decays()
+        spread: dict[str, Tensor] = {}
+        if self.tau_spread > 0:
+            spread = spread_decays(decays, self.tau_spread, shape[0], self.same_spread)
+        values = {"beta": self.decay, "threshold": self.threshold, **decays, **self._strengths()}
+        for name, value in values.items():
+            learned = getattr(self, f"learn_{name}")
+            self._set(neuron, name, value, learned, shape, spread.get(name))
         return SpikingLayer(neuron, engine, self.detach_reset, self.input_scale)
 
     def feedforward(self) -> "NeuronFactory":
@@ -115,8 +97,12 @@ class NeuronFactory:
         """
         raise ValueError(
             "model: recurrent has no recurrent form of this neuron; allowed: leaky, synaptic, "
-            "rleaky, rsynaptic"
+            "alif, adlif, rleaky, rsynaptic, ralif, radlif"
         )
+
+    def integrator(self) -> "NeuronFactory":
+        """Neurons with the dynamics that a readout of these has."""
+        return self
 
     def readout(self, engine: str, tau: float | None = None) -> Readout:
         """A readout that does not spike, with this neuron's dynamics.
@@ -141,16 +127,35 @@ class NeuronFactory:
     def _readout_neuron(self, beta: float) -> Any:
         return snntorch.Leaky(beta=beta, reset_mechanism="none")
 
+    def _decays(self) -> dict[str, float]:
+        """All decays per step, by the names of the neuron's parameters."""
+        return {"beta": self.decay}
+
+    def _strengths(self) -> dict[str, float]:
+        """The neuron's other parameters beside its threshold."""
+        return {}
+
     def _set(
-        self, neuron: Any, name: str, value: float, learn: bool, shape: tuple[int, ...]
+        self,
+        neuron: Any,
+        name: str,
+        value: float,
+        learn: bool,
+        shape: tuple[int, ...],
+        spread: Tensor | None,
     ) -> None:
         """Replace a parameter of the neuron by one of the right shape, learnable or not.
+
+        ``spread`` has a value for each neuron (channel), which then counts.
 
         Done here and not through snnTorch's constructors, of which some refuse a vector or a
         learnable decay.
         """
-        size = (shape[0], *[1] * (len(shape) - 1)) if self.per_neuron else ()
-        tensor = torch.full(size, value, dtype=torch.float32)
+        each = (shape[0], *[1] * (len(shape) - 1))
+        if spread is None:
+            tensor = torch.full(each if self.per_neuron else (), value, dtype=torch.float32)
+        else:
+            tensor = spread.view(each)
         delattr(neuron, name)
         if learn:
             neuron.register_parameter(name, nn.Parameter(tensor))
@@ -163,7 +168,7 @@ class LeakyFactory(NeuronFactory):
     """Leaky integrate-and-fire neurons (``snntorch.Leaky``)."""
 
     def with_recurrence(self) -> NeuronFactory:
-        return RLeakyFactory(**_shared(self, RLeakyFactory))
+        return RLeakyFactory(**shared(self, RLeakyFactory))
 
     def _neuron(self, shape: tuple[int, ...], spike_grad: nn.Module | None, reset: str) -> Any:
         return snntorch.Leaky(self.decay, spike_grad=spike_grad, reset_mechanism=reset)
@@ -224,12 +229,10 @@ class SynapticFactory(NeuronFactory):
         )
 
     def with_recurrence(self) -> NeuronFactory:
-        return RSynapticFactory(**_shared(self, RSynapticFactory))
+        return RSynapticFactory(**shared(self, RSynapticFactory))
 
-    def layer(self, shape: tuple[int, ...], surrogate: nn.Module, engine: str) -> SpikingLayer:
-        layer = super().layer(shape, surrogate, engine)
-        self._set(layer.neuron, "alpha", self.decay_syn, self.learn_alpha, shape)
-        return layer
+    def _decays(self) -> dict[str, float]:
+        return {"beta": self.decay, "alpha": self.decay_syn}
 
     def _neuron(self, shape: tuple[int, ...], spike_grad: nn.Module | None, reset: str) -> Any:
         return snntorch.Synaptic(
@@ -245,13 +248,15 @@ class AlphaFactory(SynapticFactory):
     """Neurons with an alpha-shaped response (``snntorch.Alpha``).
 
     The response is the difference of two exponentials; ``alpha`` (``tau_syn``) has to decay more
-    slowly than ``beta`` (``tau``). 0.9 and 0.8 when neither is given.
+    slowly than ``beta`` (``tau``). 0.9 and 0.8 when neither is given. Under ``tau_spread`` the two
+    of a neuron are longer or shorter by the same factor.
     """
 
     reset: str = "zero"
 
     default_beta: ClassVar[float] = 0.8
     default_alpha: ClassVar[float] = 0.9
+    same_spread: ClassVar[bool] = True
 
     def with_recurrence(self) -> NeuronFactory:
         return NeuronFactory.with_recurrence(self)
@@ -288,7 +293,7 @@ class RLeakyFactory(LeakyFactory):
         return True
 
     def feedforward(self) -> NeuronFactory:
-        return LeakyFactory(**_shared(self, LeakyFactory))
+        return LeakyFactory(**shared(self, LeakyFactory))
 
     def with_recurrence(self) -> NeuronFactory:
         return self
@@ -296,7 +301,7 @@ class RLeakyFactory(LeakyFactory):
     def _neuron(self, shape: tuple[int, ...], spike_grad: nn.Module | None, reset: str) -> Any:
         return snntorch.RLeaky(
             self.decay,
-            linear_features=_only_dimension(shape),
+            linear_features=only_dimension(shape),
             spike_grad=spike_grad,
             reset_mechanism=reset,
             learn_recurrent=self.learn_recurrent,
@@ -318,7 +323,7 @@ class RSynapticFactory(SynapticFactory):
         return True
 
     def feedforward(self) -> NeuronFactory:
-        return SynapticFactory(**_shared(self, SynapticFactory))
+        return SynapticFactory(**shared(self, SynapticFactory))
 
     def with_recurrence(self) -> NeuronFactory:
         return self
@@ -327,21 +332,27 @@ class RSynapticFactory(SynapticFactory):
         return snntorch.RSynaptic(
             self.decay_syn,
             self.decay,
-            linear_features=_only_dimension(shape),
+            linear_features=only_dimension(shape),
             spike_grad=spike_grad,
             reset_mechanism=reset,
             learn_recurrent=self.learn_recurrent,
         )
 
 
-def _shared(factory: NeuronFactory, target: type[NeuronFactory]) -> dict[str, Any]:
+def shared(factory: NeuronFactory, target: type[NeuronFactory]) -> dict[str, Any]:
+    """The values of a factory for another one, as far as that has them."""
     return {f.name: getattr(factory, f.name) for f in fields(target) if hasattr(factory, f.name)}
 
 
-def _only_dimension(shape: tuple[int, ...]) -> int:
+def only_dimension(shape: tuple[int, ...]) -> int:
+    """The number of neurons of a layer that may be recurrent.
+
+    Raises:
+        ValueError: it has more than one dimension.
+    """
     if len(shape) != 1:
         raise ValueError(
             "neuron: recurrent neurons need a layer of one dimension; allowed with a "
-            "convolution: leaky, synaptic, alpha, lapicque"
+            "convolution: leaky, synaptic, alpha, lapicque, alif, adlif"
         )
     return shape[0]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from surrolab.native import CompilerError
 from surrolab.neurons import engines, stepwise
+from surrolab.neurons.adaptive import AdaptiveNeuron
 from surrolab.neurons.engines import ENGINES, Choice
 from surrolab.neurons.equations import Equation, ResetMode, State, equation_of
 from surrolab.neurons.fused import Unsupported, fused
@@ -31,7 +32,7 @@ class LayerOutput(NamedTuple):
 
 
 class NeuronLayer(nn.Module):
-    """A snnTorch neuron, unrolled over time; base of :class:`SpikingLayer` and :class:`Readout`.
+    """A neuron, unrolled over time; base of :class:`SpikingLayer` and :class:`Readout`.
 
     The wrapped ``neuron`` owns the parameters (``beta``, ``threshold``, reset); they may be
     scalars or tensors that broadcast over ``[B, N]``, learnable or not. Learnable decays are kept
@@ -160,10 +161,12 @@ class NeuronLayer(nn.Module):
     def _project(self) -> None:
         # Through .data: a graph of an earlier forward pass stays good for its backward.
         for name, parameter in self.neuron._parameters.items():
-            if parameter is not None and name in ("beta", "alpha"):
+            if parameter is not None and name in ("beta", "alpha", "rho"):
                 parameter.data.clamp_(0, 1)
             elif parameter is not None and name == "threshold":
                 parameter.data.clamp_(min=MIN_THRESHOLD)
+            elif parameter is not None and name == "threshold_step":
+                parameter.data.clamp_(min=0)
         surrogate = self.surrogate
         if isinstance(surrogate, Surrogate) and surrogate._parameters:
             surrogate.project()
@@ -174,7 +177,8 @@ class SpikingLayer(NeuronLayer):
 
     Args:
         neuron: a ``snntorch.Leaky``, ``Synaptic``, ``Alpha``, ``Lapicque``, ``RLeaky`` or
-            ``RSynaptic``, with any ``spike_grad``. Its hidden state is not used.
+            ``RSynaptic``, with any ``spike_grad``, whose hidden state is not used; or an
+            :class:`surrolab.neurons.ALIF` or :class:`surrolab.neurons.AdLIF`.
         engine: ``auto``, ``stepwise``, ``torch``, ``native`` or ``triton``; one that cannot compute
             this layer gives way to the next, see :meth:`choice`.
         detach_reset: whether the gradient through the reset is cut.
@@ -184,7 +188,7 @@ class SpikingLayer(NeuronLayer):
             less memory and time, and refuses a second backward pass of the same graph.
 
     Raises:
-        TypeError: the neuron is none of the six.
+        TypeError: the neuron is none of these.
         ValueError: an unknown option, or a snnTorch option that has no counterpart here
             (``init_hidden``, ``inhibition``, ``state_quant``, ``surrogate_disable``, graded
             spikes, ``reset_delay=False``).
@@ -226,6 +230,8 @@ class Readout(NeuronLayer):
             )
         if hasattr(neuron, "recurrent"):
             raise ValueError("neuron: a readout has no recurrence; allowed: Leaky, Synaptic, Alpha")
+        if isinstance(neuron, AdaptiveNeuron):
+            raise ValueError("neuron: a readout does not adapt; allowed: Leaky, Synaptic, Alpha")
 
     @property
     def spiking(self) -> bool:
@@ -243,6 +249,8 @@ def _is_one(value: Tensor) -> bool:
 
 def _check_options(neuron: nn.Module) -> None:
     """Refuse what snnTorch offers and no engine here reproduces."""
+    if isinstance(neuron, AdaptiveNeuron):
+        return
     if not isinstance(neuron, snntorch.SpikingNeuron):
         raise TypeError(f"neuron: {type(neuron).__name__} is not a snnTorch neuron")
     graded = neuron.graded_spikes_factor

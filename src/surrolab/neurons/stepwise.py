@@ -6,6 +6,7 @@ import snntorch
 import torch
 from torch import Tensor
 
+from surrolab.neurons.adaptive import AdaptiveNeuron
 from surrolab.neurons.equations import Equation, State
 from surrolab.neurons.record import Record, SteppedRecord
 
@@ -25,6 +26,8 @@ _RIGHT = {
 def correction(layer: "NeuronLayer") -> str | None:
     """Why snnTorch's own step is not used for this layer, or None where it is."""
     kind = type(layer.neuron)
+    if isinstance(layer.neuron, AdaptiveNeuron):
+        return "snnTorch has no neuron that adapts"
     if kind is snntorch.Lapicque:
         return "snnTorch's Lapicque decays by 1 + ln(beta) instead of beta"
     if kind is snntorch.Alpha and layer.reset == "subtract":
@@ -43,7 +46,7 @@ def spikes(
 ) -> tuple[Tensor, State, Record | None]:
     """``spk_TBN``, the final state and the record of a layer that spikes."""
     cur_TBN, equation = layer.prepare(cur_TBN)
-    memory = SteppedRecord() if record else None
+    memory = SteppedRecord(equation.threshold) if record else None
     if correction(layer) is None and layer.fire is None:
         start = equation.start(cur_TBN[0]) if state is None else state
         spk, state = _snntorch_steps(layer, cur_TBN, start, memory)
@@ -57,15 +60,15 @@ def membranes(
 ) -> tuple[Tensor, State, Record | None]:
     """``mem_TBN``, the final state and the record of a layer that does not spike."""
     cur_TBN, equation = layer.prepare(cur_TBN)
-    memory = SteppedRecord() if record else None
+    memory = SteppedRecord(equation.threshold) if record else None
     if state is None:
         state = equation.start(cur_TBN[0])
     mems = []
     for cur in cur_TBN.unbind():
-        state = equation.step(cur, state, cur)  # no reset: the signal is not looked at
+        state = equation.step(cur, state, cur, cur)  # no reset: the signals are not looked at
         mems.append(state.mem)
         if memory is not None:
-            memory.append(state.mem)
+            memory.append(state.mem, equation.threshold)
     return torch.stack(mems), state, memory
 
 
@@ -80,7 +83,7 @@ def _snntorch_steps(
         state = type(state)(*out[len(out) - len(state) :])
         spks.append(out[0])
         if memory is not None:
-            memory.append(state.mem)
+            memory.append(state.mem, neuron.threshold)
     _forget(neuron)
     return torch.stack(spks), state
 
@@ -97,13 +100,14 @@ def _own_steps(
         state = equation.start(cur_TBN[0])
         spk = torch.zeros_like(state.mem)  # at rest nothing has fired, smoothed or not
     else:
-        spk = fire(state.mem - equation.threshold)
+        spk = fire(state.mem - equation.level(state))
     spks = []
     for cur in cur_TBN.unbind():
-        state = equation.step(cur, state, spk.detach() if layer.detach_reset else spk)
+        state = equation.step(cur, state, spk.detach() if layer.detach_reset else spk, spk)
+        level = equation.level(state)
         if memory is not None:
-            memory.append(state.mem)
-        spk = fire(state.mem - equation.threshold)
+            memory.append(state.mem, level)
+        spk = fire(state.mem - level)
         if hasattr(state, "spk"):
             state = state._replace(spk=spk)
         spks.append(spk)

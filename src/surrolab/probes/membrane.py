@@ -43,7 +43,7 @@ class MembraneDistribution(Metric):
         return steps / (BINS / (2 * LIMIT))
 
     def update(self, mem_TBN: Tensor, threshold: Tensor, lengths_B: Tensor) -> None:
-        """Count a batch; ``threshold`` broadcasts over ``[B, N]``."""
+        """Count a batch; ``threshold`` broadcasts over ``[T, B, N]``."""
         x_TBN = (mem_TBN.detach().float() / threshold.detach().float()).sub_(1)
         if int(lengths_B.min()) < len(x_TBN):
             x_TBN = x_TBN[torch.arange(len(x_TBN), device=x_TBN.device)[:, None] < lengths_B]

@@ -7,9 +7,12 @@ import snntorch
 import torch
 from torch import Tensor, nn
 
+from surrolab.neurons.adaptive import ALIF, AdaptiveNeuron, AdLIF
 from surrolab.neurons.equations import (
+    AdaptiveState,
     AlphaState,
     LeakyState,
+    RAdaptiveState,
     ResetMode,
     RLeakyState,
     RSynapticState,
@@ -35,6 +38,8 @@ _KINDS: dict[Any, tuple[str, Any]] = {
     snntorch.Synaptic: ("synaptic", SynapticState),
     snntorch.RSynaptic: ("synaptic", RSynapticState),
     snntorch.Alpha: ("alpha", AlphaState),
+    ALIF: ("alif", AdaptiveState),
+    AdLIF: ("adlif", AdaptiveState),
 }
 
 
@@ -96,6 +101,8 @@ def fused(
                 numbers[name] = value
     kind, state_type = _KINDS[type(neuron)]
     recurrent = getattr(neuron, "recurrent", None)
+    if recurrent is not None and state_type is AdaptiveState:
+        state_type = RAdaptiveState
     smooth = layer.fire is not None and _smooth(layer)
     plan = _plan(
         engine,  # type: ignore[arg-type]
@@ -127,7 +134,7 @@ def fused(
         device=cur_TBN.device,
         keeps=torch.is_grad_enabled()
         and any(tensor is not None and tensor.requires_grad for tensor in tensors),
-        record=Record() if record else None,
+        record=Record(neuron.threshold) if record else None,
         overwrite=layer.overwrite_membrane and not record,
     )
     out, *final = FusedPass.apply(run, *tensors)  # type: ignore[no-untyped-call]
@@ -190,6 +197,14 @@ def _parameters(layer: "NeuronLayer", neuron: Any) -> dict[str, Tensor]:
     found = {"beta": neuron.beta.clamp(0, 1)}
     if hasattr(neuron, "alpha"):
         found["alpha"] = neuron.alpha.clamp(0, 1)
+    if isinstance(neuron, AdaptiveNeuron):
+        found["rho"] = neuron.rho.clamp(0, 1)
+        strengths = {"threshold_step": "kappa", "a": "pull", "b": "jump"}
+        found |= {
+            short: neuron.strength(name)
+            for name, short in strengths.items()
+            if name in neuron.strengths
+        }
     theta = drop = neuron.threshold
     if type(neuron) is snntorch.Alpha:
         log_alpha, log_beta = torch.log(found["alpha"]), torch.log(found["beta"])

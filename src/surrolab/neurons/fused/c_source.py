@@ -12,20 +12,25 @@ from surrolab.neurons.fused.expression import INFIX, TRUTH, Expression, Number, 
 from surrolab.neurons.fused.firing import Printed
 from surrolab.neurons.fused.scan import CARRIED, Scan
 
+_STATES = ("mem", "syn", "exc", "inh", "adapt")
+
 POINTERS = {
     "item": ("cur", "spk", "g_spk", "g_cur", "out"),
     "real": (
         *("fed", "h", "g_s_rows"),
-        *(f"{state}_rows" for state in ("mem", "syn", "exc", "inh")),
-        *("mem", "syn", "exc", "inh", "r"),
-        *(f"start_{state}" for state in ("mem", "syn", "exc", "inh")),
-        *(f"g_{state}" for state in ("mem", "syn", "exc", "inh", "sum", "mem_rows")),
-        *(f"end_{state}" for state in ("mem", "syn", "exc", "inh")),
+        *(f"{state}_rows" for state in _STATES),
+        *(*_STATES, "r"),
+        *(f"start_{state}" for state in _STATES),
+        *(f"g_{state}" for state in (*_STATES, "sum", "mem_rows")),
+        *(f"end_{state}" for state in _STATES),
     ),
 }
 """Arrays by type; ``*_rows`` are ``[T, lanes]``, the others ``[lanes]``."""
 
-PARAMETERS = ("beta", "alpha", "theta", "drop", "tau", "gain", "slope", "scale")
+PARAMETERS = (
+    *("beta", "alpha", "theta", "drop", "tau", "gain", "rho", "kappa", "pull", "jump"),
+    *("slope", "scale"),
+)
 NUMBERS = ("lanes", "block", "threads", "cur_stride", "chunk", "fed_first", "given_first")
 """The last are the steps that ``h`` and ``g_s_rows``, ``fed``, and ``g_spk`` begin with."""
 
@@ -166,14 +171,15 @@ def _forward_row(scan: Scan, printed: Printed, name: str, kept: tuple[str, ...])
     if scan.smooth:
         row.assign("r", row.real("r"))
     elif scan.spiking:
-        row.assign("r", "(real)(mem - theta > 0)")
+        row.statements(scan.distance())
+        row.assign("r", "(real)(x > 0)")
     row.assign("cur", f"LOAD({row.item('cur', ' + t * a->cur_stride')})")
     if scan.recurrent:
         row.assign("fed", row.real("fed", "a->fed_first"))
     row.statements(scan.update())
     stores = {row.real(name): name for name in scan.states if name not in kept}
     if scan.spiking:
-        row.assign("x", "mem - theta")
+        row.statements(scan.distance())
         if printed.step is None:
             row.assign("r", "(real)(x > 0)")
         else:
@@ -220,7 +226,7 @@ def _common(row: _Row, printed: Printed, states: dict[str, str]) -> tuple[str, d
         row.assign(f"d_{name}", row.real(f"d_{name}"))
     h, learned = "h", {}
     if scan.spiking:
-        row.assign("x", "mem - theta")
+        row.statements(scan.distance())
         if scan.needs_spike:
             if printed.step is None:
                 row.assign("s", "(real)(x > 0)")
@@ -275,12 +281,12 @@ def _start_row(scan: Scan, printed: Printed) -> _Row:
     loaded = dict.fromkeys([*scan.saved, *(["mem"] if scan.spiking else [])])
     states = {state: row.real(f"start_{state}") for state in loaded}
     h, learned = _common(row, printed, states)
-    if scan.through_reset:
+    if scan.spike_acts:
         row.statements(scan.through_spike(h, learned, "0"))
     stores = {row.real(f"g_{state}"): value for state, value in scan.start().items()}
     stores |= {row.real(f"d_{wanted}"): f"d_{wanted}" for wanted in _wanted(scan, printed)}
     if scan.spiking and printed.derivative is None:
-        stores[row.real("g_s_rows", "a->chunk")] = "g_s" if scan.through_reset else "0"
+        stores[row.real("g_s_rows", "a->chunk")] = "g_s" if scan.spike_acts else "0"
     row.inside += [f"{place} = {value};" for place, value in stores.items()]
     return row
 

@@ -83,7 +83,11 @@ class FusedPass(torch.autograd.Function):
             # At rest a smooth step has not fired; a hard one has where the threshold is below 0.
             above = scan.smooth or (isinstance(theta, float) and theta >= 0)
             rests = above and not scan.started
-            buffers["r"] = _rest(buffers) if rests else buffers.fired(buffers["mem"] - theta)
+            if rests:
+                buffers["r"] = _rest(buffers)
+            else:
+                level = _level(buffers, buffers.arrays.get("adapt"))
+                buffers["r"] = buffers.fired(buffers["mem"] - level)
         rows = (run.steps, buffers.lanes)
         if run.keeps or run.record is not None:
             for name in scan.saved:
@@ -98,6 +102,9 @@ class FusedPass(torch.autograd.Function):
         final = tuple(buffers[name].view(run.shape) for name in scan.states)
         if run.record is not None:
             run.record.membrane = buffers["mem_rows"].view(run.steps, *run.shape)
+            if scan.kind == "alif":
+                level = torch.as_tensor(_level(buffers, buffers["adapt_rows"]))
+                run.record.threshold = level.view(run.steps, *run.shape)
         if run.keeps:
             saved = [buffers.arrays.get(f"{name}_rows") for name in scan.saved]
             fed = buffers.arrays.get("fed") if "gain" in scan.wanted else None
@@ -250,7 +257,9 @@ def _reverse_rows(run: Pass, buffers: Buffers, called: Called | None, first: int
     if called is None:
         run.engine.reverse(run.kernel, buffers, first, end)
         return
-    x = _distance(run, buffers, buffers["mem_rows"][first:end])
+    adapt = buffers.arrays.get("adapt_rows")
+    adapt = None if adapt is None else adapt[first:end]
+    x = _distance(run, buffers, buffers["mem_rows"][first:end], adapt)
     h = called.derivative(x)
     buffers["h"] = h.to(buffers.wide).contiguous().view(end - first, buffers.lanes)
     buffers["g_s_rows"] = torch.empty_like(buffers["h"])
@@ -259,9 +268,19 @@ def _reverse_rows(run: Pass, buffers: Buffers, called: Called | None, first: int
     called.collect(x, buffers["g_s_rows"].view_as(x))
 
 
-def _distance(run: Pass, buffers: Buffers, mem: Tensor) -> Tensor:
-    """Membrane minus threshold as ``[rows, B, N...]``."""
-    return (mem - buffers.parameter("theta")).view(len(mem), *run.shape)
+def _level(buffers: Buffers, adapt: Tensor | None) -> Tensor | float:
+    """What the membrane has to exceed for a spike, ``[lanes]`` or ``[rows, lanes]`` like ``adapt``,
+    or the same for all.
+    """
+    if buffers.scan.kind != "alif":
+        return buffers.parameter("theta")
+    assert adapt is not None
+    return buffers.parameter("kappa") * adapt + buffers.parameter("theta")
+
+
+def _distance(run: Pass, buffers: Buffers, mem: Tensor, adapt: Tensor | None) -> Tensor:
+    """Membrane minus threshold as ``[rows, B, N...]``, of rows of the state."""
+    return (mem - _level(buffers, adapt)).view(len(mem), *run.shape)
 
 
 def _reverse_start(
@@ -271,7 +290,8 @@ def _reverse_start(
     for name, state in zip(run.scan.states, states, strict=True):
         buffers[f"start_{name}"] = _flat(state, buffers)
     if called is not None:
-        x = _distance(run, buffers, buffers["start_mem"][None])
+        adapt = buffers.arrays.get("start_adapt")
+        x = _distance(run, buffers, buffers["start_mem"][None], adapt)
         buffers["h"] = called.derivative(x).to(buffers.wide).contiguous().view(1, buffers.lanes)
         buffers["g_s_rows"] = torch.empty_like(buffers["h"])
         buffers.chunk = 0

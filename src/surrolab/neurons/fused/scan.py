@@ -2,10 +2,11 @@
 
 The statements are written once, in the subset of arithmetic that C, Triton and Python share; each
 engine prints them around its own loads and stores. They say what one neuron does in one step. In
-them ``mem``, ``syn``, ``exc`` and ``inh`` are the state, ``r`` is the spike of the step before (the
-reset signal), ``cur`` the input current, ``fed`` that through the recurrent weights; ``beta``,
-``alpha``, ``theta``, ``drop`` (what a reset takes off), ``tau`` and ``gain`` are parameters; see
-:mod:`surrolab.neurons.equations` for the equations themselves.
+them ``mem``, ``syn``, ``exc``, ``inh`` and ``adapt`` (``A`` or ``w`` of neurons that adapt) are the
+state, ``r`` is the spike of the step before (the reset signal), ``cur`` the input current, ``fed``
+that through the recurrent weights; ``beta``, ``alpha``, ``theta``, ``drop`` (what a reset takes
+off), ``tau``, ``gain``, ``rho``, ``kappa``, ``pull`` and ``jump`` (``a`` and ``b`` of an adaptation
+current) are parameters; see :mod:`surrolab.neurons.equations` for the equations themselves.
 
 The reverse runs from the last step to the first. ``g_mem`` is dL/dU of the step behind, then of
 this one, and so with the other states.
@@ -18,11 +19,19 @@ STATES = {
     "leaky": ("mem",),
     "synaptic": ("syn", "mem"),
     "alpha": ("syn_exc", "syn_inh", "mem"),
+    "alif": ("adapt", "mem"),
+    "adlif": ("adapt", "mem"),
 }
 """Of each kind, in the order and under the names of :mod:`surrolab.neurons.equations`."""
 
-CARRIED = {"leaky": ("mem",), "synaptic": ("syn", "mem"), "alpha": ("exc", "inh")}
-"""States whose gradient goes from step to step."""
+CARRIED = {
+    "leaky": ("mem",),
+    "synaptic": ("syn", "mem"),
+    "alpha": ("exc", "inh"),
+    "alif": ("mem", "adapt"),
+    "adlif": ("mem", "adapt"),
+}
+"""States whose gradient goes from step to step, that which the current enters first."""
 
 HALF = ("bfloat16", "float16")
 
@@ -32,7 +41,8 @@ class Scan:
     """One way of running neurons over time; everything that decides what code is needed.
 
     Args:
-        kind: ``leaky`` (also Lapicque's and RLeaky), ``synaptic`` (also RSynaptic), ``alpha``.
+        kind: ``leaky`` (also Lapicque's and RLeaky), ``synaptic`` (also RSynaptic), ``alpha``,
+            ``alif`` (whose threshold adapts), ``adlif`` (with an adaptation current).
         reset: ``subtract``, ``zero`` or ``none``.
         detach: whether the gradient through the reset is cut.
         spiking: whether neurons fire; a readout does not, and puts out its membrane.
@@ -71,10 +81,13 @@ class Scan:
     def parameters(self) -> tuple[str, ...]:
         """Those of the neuron that take part."""
         names = ["beta"]
-        if self.kind != "leaky":
-            names.append("alpha")
-        if self.kind == "alpha":
-            names.append("tau")
+        names += {
+            "leaky": (),
+            "synaptic": ("alpha",),
+            "alpha": ("alpha", "tau"),
+            "alif": ("rho", "kappa"),
+            "adlif": ("rho", "pull", "jump"),
+        }[self.kind]
         if self.gain:
             names.append("gain")
         if self.spiking:
@@ -87,6 +100,16 @@ class Scan:
     def through_reset(self) -> bool:
         """Whether gradient flows through the reset."""
         return self.spiking and self.reset != "none" and not self.detach
+
+    @cached_property
+    def adapts(self) -> bool:
+        """Whether a spike also moves an adaptation."""
+        return self.kind in ("alif", "adlif")
+
+    @cached_property
+    def spike_acts(self) -> bool:
+        """Whether gradient comes back to a spike from its own neuron's next step."""
+        return self.through_reset or self.adapts
 
     @cached_property
     def states(self) -> tuple[str, ...]:
@@ -105,6 +128,10 @@ class Scan:
             decays = not self.wanted.isdisjoint({"alpha", "beta", "tau"})
             if decays or (self.through_reset and self.reset == "zero"):
                 names += ["exc", "inh"]
+        if self.kind == "alif" or (
+            self.kind == "adlif" and not self.wanted.isdisjoint({"rho", "gain"})
+        ):
+            names.append("adapt")
         return tuple(names)
 
     def update(self) -> list[str]:
@@ -125,22 +152,47 @@ class Scan:
             if self.reset == "subtract":
                 lines.append("exc = exc - r * drop")
             return [*lines, "mem = tau * (exc + inh)"]
+        off = "r * drop"
+        if self.kind == "alif":
+            if self.reset == "subtract":
+                off = "off"
+                lines.append("off = r * (kappa * adapt + drop)")
+            lines.append("adapt = rho * adapt + r")
+        if self.kind == "adlif":
+            lines += ["adapt = rho * adapt + pull * mem + jump * r", f"back = {scale}adapt"]
         add = ["{0} = {0} + fed_in"] if self.recurrent else []
-        if self.kind == "leaky":
-            lines.append(f"mem = beta * {kept('mem')} + drive")
-            lines += [line.format("mem") for line in add]
-        else:
+        if self.kind == "synaptic":
             lines.append("syn = alpha * syn + drive")
             lines += [line.format("syn") for line in add]
             lines.append(f"mem = beta * {kept('mem')} + syn")
+        else:
+            lines.append(f"mem = beta * {kept('mem')} + drive")
+            lines += [line.format("mem") for line in add]
+        if self.kind == "adlif":
+            lines.append("mem = mem - back")
         if self.reset == "subtract":
-            lines.append("mem = mem - r * drop")
+            lines.append(f"mem = mem - {off}")
         return lines
+
+    @cached_property
+    def level(self) -> str:
+        """The name of what the membrane has to exceed for a spike, after :meth:`raised`."""
+        return "bar" if self.kind == "alif" else "theta"
+
+    def raised(self) -> list[str]:
+        """From the state to the threshold in force."""
+        return ["bar = kappa * adapt + theta"] if self.kind == "alif" else []
+
+    def distance(self) -> list[str]:
+        """From the state to ``x``, of which a spike is the step."""
+        return [*self.raised(), f"x = mem - {self.level}"]
 
     @cached_property
     def needs_spike(self) -> bool:
         """Whether the reverse needs the spikes of each step, and computes them again."""
-        return self.reset == "zero" or (self.reset == "subtract" and "drop" in self.wanted)
+        if self.reset == "zero" or "jump" in self.wanted:
+            return True
+        return self.reset == "subtract" and ("drop" in self.wanted or self.kind == "alif")
 
     def from_behind(self) -> list[str]:
         """What the step behind hands back: ``from_*`` by state, and ``g_r``; and sums of gradients.
@@ -153,6 +205,8 @@ class Scan:
             "leaky": [("mem", "beta", keep)],
             "synaptic": [("mem", "beta", keep), ("syn", "alpha", "")],
             "alpha": [("exc", "alpha", keep), ("inh", "beta", keep)],
+            "alif": [("mem", "beta", keep), ("adapt", "rho", "")],
+            "adlif": [("mem", "beta", keep), ("adapt", "rho", "")],
         }[self.kind]
         for state, decay, kept in pairs:
             lines.append(f"back_{state} = {decay} * g_{state}")
@@ -162,12 +216,27 @@ class Scan:
         first = pairs[0][0]
         if self.reset == "subtract" and "drop" in self.wanted:
             lines.append(f"d_drop = d_drop - s * g_{first}")
-        if self.through_reset:
-            if self.reset == "subtract":
-                lines.append(f"g_r = -(drop * g_{first})")
-            else:
-                parts = [f"back_{state} * {state}" for state, _, kept in pairs if kept]
-                lines.append(f"g_r = -({' + '.join(parts)})")
+        drop = "drop"
+        if self.kind == "alif" and self.reset == "subtract":
+            drop = "(kappa * adapt + drop)"
+            lines += ["g_off = s * g_mem", "from_adapt = from_adapt - kappa * g_off"]
+            if "kappa" in self.wanted:
+                lines.append("d_kappa = d_kappa - g_off * adapt")
+        if self.kind == "adlif":
+            lines.append("from_mem = from_mem + pull * g_adapt")
+            for name, value in (("pull", "mem"), ("jump", "s")):
+                if name in self.wanted:
+                    lines.append(f"d_{name} = d_{name} + g_adapt * {value}")
+        taken = ""
+        if self.through_reset and self.reset == "subtract":
+            taken = f"{drop} * g_{first}"
+        elif self.through_reset:
+            taken = " + ".join(f"back_{state} * {state}" for state, _, kept in pairs if kept)
+        if self.adapts:
+            given = "g_adapt" if self.kind == "alif" else "jump * g_adapt"
+            lines.append(f"g_r = {given} - ({taken})" if taken else f"g_r = {given}")
+        elif taken:
+            lines.append(f"g_r = -({taken})")
         return lines
 
     def through_spike(self, h: str, learned: dict[str, str], given: str) -> list[str]:
@@ -178,10 +247,12 @@ class Scan:
             learned: those by the surrogate's parameters.
             given: the incoming gradient of the spike.
         """
-        lines = [f"g_s = {given} + g_r" if self.through_reset else f"g_s = {given}"]
+        lines = [f"g_s = {given} + g_r" if self.spike_acts else f"g_s = {given}"]
         lines.append(f"g_x = g_s * {h}")
         if "theta" in self.wanted:
             lines.append("d_theta = d_theta - g_x")
+        if "kappa" in self.wanted:
+            lines.append("d_kappa = d_kappa - g_x * adapt")
         lines += [f"d_{name} = d_{name} + g_s * {value}" for name, value in learned.items()]
         return lines
 
@@ -205,19 +276,27 @@ class Scan:
                 lines.append("d_tau = d_tau + g_mem * (exc + inh)")
         else:
             lines = [f"g_mem = {here} + from_mem{end('mem')}"]
-            if self.kind == "leaky":
-                lines.append("g_drive = g_mem")
-            else:
+            if self.kind == "synaptic":
                 lines += [f"g_syn = g_mem + from_syn{end('syn')}", "g_drive = g_syn"]
+            else:
+                lines.append("g_drive = g_mem")
+            if self.kind == "alif":
+                lines.append(f"g_adapt = from_adapt - kappa * g_x{end('adapt')}")
+            if self.kind == "adlif":
+                scale = "gain * " if self.gain else ""
+                lines.append(f"g_adapt = from_adapt - {scale}g_mem{end('adapt')}")
         if "gain" in self.wanted:
-            currents = "(cur + fed)" if self.recurrent else "cur"
-            lines.append(f"d_gain = d_gain + g_drive * {currents}")
+            currents = "cur + fed" if self.recurrent else "cur"
+            currents += " - adapt" if self.kind == "adlif" else ""
+            lines.append(f"d_gain = d_gain + g_drive * ({currents})")
         lines.append("g_cur = gain * g_drive" if self.gain else "g_cur = g_drive")
         return lines
 
     def start(self) -> dict[str, str]:
         """The gradient of the initial state, by its names, from what the first step hands back."""
         found = {name: f"from_{name}" for name in CARRIED[self.kind]}
-        if self.through_reset:
+        if self.spike_acts:
             found["mem"] = f"{found['mem']} + g_x" if "mem" in found else "g_x"
+        if self.kind == "alif":
+            found["adapt"] = "from_adapt - kappa * g_x"
         return found

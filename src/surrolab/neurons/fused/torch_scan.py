@@ -40,7 +40,6 @@ class TorchEngine:
         out = buffers["spk" if scan.spiking else "out"]
         kept = [name for name in scan.saved if buffers.arrays.get(f"{name}_rows") is not None]
         cur, constant = buffers["cur"], buffers.cur_stride == 0
-        theta: Any = names.get("theta")
         for t in range(first, end):
             names["cur"] = cur[0 if constant else t].to(wide)
             if scan.recurrent:
@@ -51,19 +50,20 @@ class TorchEngine:
             if not scan.spiking:
                 out[t] = names["mem"]
             elif scan.smooth:
-                names["r"] = buffers.fired(names["mem"] - theta)
+                names["r"] = buffers.fired(names["mem"] - names[scan.level])
                 out[t] = names["r"]
             elif out.dtype == wide:
-                names["r"] = torch.gt(names["mem"], theta, out=out[t])
+                names["r"] = torch.gt(names["mem"], names[scan.level], out=out[t])
             else:
-                out[t] = names["mem"] > theta
+                out[t] = names["mem"] > names[scan.level]
                 names["r"] = out[t].to(wide)
         for name in states:
             buffers[name] = names[name].clone()
 
     def reverse(self, kernel: "_Code", buffers: Buffers, first: int, end: int) -> None:
         scan = buffers.scan
-        names = _names(buffers, kernel.reverse_last) | _summed(buffers)
+        names = _names(buffers, kernel.raised, kernel.reverse, kernel.reverse_last)
+        names |= _summed(buffers)
         # The current's gradient is that of the last state: written where it is to be at once.
         straight = scan.kind != "alpha" and not scan.gain and not scan.constant
         straight &= scan.dtype == scan.wide
@@ -82,7 +82,7 @@ class TorchEngine:
             if scan.spiking:
                 names["h"] = buffers["h"][t - buffers.chunk]
                 names["g_s_out"] = buffers["g_s_rows"][t - buffers.chunk]
-                _spike(buffers, names)
+                _spike(kernel, buffers, names)
             last = t == end - 1 and buffers.arrays.get("end_mem") is not None
             if last:
                 names |= {f"end_{name}": buffers[f"end_{name}"] for name in scan.states}
@@ -99,27 +99,26 @@ class TorchEngine:
 
     def reverse_start(self, kernel: "_Code", buffers: Buffers) -> None:
         scan = buffers.scan
-        names = _names(buffers, kernel.start) | _summed(buffers)
+        names = _names(buffers, kernel.raised, kernel.start) | _summed(buffers)
         loaded = dict.fromkeys([*scan.saved, *(["mem"] if scan.spiking else [])])
         names |= {name: buffers[f"start_{name}"] for name in loaded}
         if scan.spiking:
             names["h"], names["given"] = buffers["h"][0], torch.zeros_like(buffers["h"][0])
-            _spike(buffers, names)
+            _spike(kernel, buffers, names)
         exec(kernel.start.code, names)
         if scan.spiking:
-            buffers["g_s_rows"][0] = names["g_s"] if scan.through_reset else 0.0
+            buffers["g_s_rows"][0] = names["g_s"] if scan.spike_acts else 0.0
         handed = {f"g_{name}": eval(value, names) for name, value in scan.start().items()}
         _keep(buffers, names, handed)
 
 
-def _names(buffers: Buffers, statements: "_Statements") -> Names:
+def _names(buffers: Buffers, *statements: "_Statements") -> Names:
     """Parameters, and a place for every value that the statements compute."""
     names: Names = {name: buffers.parameter(name) for name in buffers.scan.parameters}
     names |= {"torch": torch, "one": torch.ones((), dtype=buffers.wide, device=buffers.device)}
-    places = torch.empty(
-        len(statements.places), buffers.lanes, dtype=buffers.wide, device=buffers.device
-    )
-    return names | dict(zip(statements.places, places.unbind(), strict=True))
+    wanted = dict.fromkeys(place for part in statements for place in part.places)
+    places = torch.empty(len(wanted), buffers.lanes, dtype=buffers.wide, device=buffers.device)
+    return names | dict(zip(wanted, places.unbind(), strict=True))
 
 
 def _summed(buffers: Buffers) -> Names:
@@ -130,9 +129,10 @@ def _summed(buffers: Buffers) -> Names:
     return {name: buffers[name] for name in found}
 
 
-def _spike(buffers: Buffers, names: Names) -> None:
+def _spike(kernel: "_Code", buffers: Buffers, names: Names) -> None:
     if buffers.scan.needs_spike:
-        names["s"] = buffers.fired(names["mem"] - names["theta"])
+        exec(kernel.raised.code, names)
+        names["s"] = buffers.fired(names["mem"] - names[buffers.scan.level])
 
 
 def _keep(buffers: Buffers, names: Names, gradients: Names) -> None:
@@ -149,10 +149,11 @@ class _Code:
         spike = scan.through_spike("h", {}, "given") if scan.spiking else []
         behind = scan.from_behind()
         numbers = frozenset(scan.parameters) - scan.arrays
-        self.update = _Statements(scan.update(), numbers)
+        self.raised = _Statements(scan.raised(), numbers)
+        self.update = _Statements([*scan.update(), *scan.raised()], numbers)
         self.reverse = _Statements([*behind, *spike, *scan.reverse(last=False)], numbers)
         self.reverse_last = _Statements([*behind, *spike, *scan.reverse(last=True)], numbers)
-        self.start = _Statements([*behind, *(spike if scan.through_reset else [])], numbers)
+        self.start = _Statements([*behind, *(spike if scan.spike_acts else [])], numbers)
 
 
 class _Statements:

@@ -214,7 +214,7 @@ def _forward(scan: Scan, printed: Printed) -> _Kernel:
         kernel.load_rows("fed", "fed_first")
     body = scan.update()
     if scan.spiking:
-        body.append("x = mem - theta")
+        body += scan.distance()
         body.append(f"r = {_step(kernel, printed, body, 'r_')}")
     kernel.store_rows(*("spk", "r") if scan.spiking else ("out", "mem"))
     for name in scan.saved:
@@ -279,13 +279,13 @@ def _reverse_start(scan: Scan, printed: Printed) -> _Kernel:
     if called:
         kernel.before.append(f"h = {kernel.lanes('h')}")
     body, h, learned = _common(kernel, printed)
-    if scan.through_reset:
+    if scan.spike_acts:
         body += scan.through_spike(h, learned, "0")
     kernel.before += body
     for name, value in scan.start().items():
         kernel.store_lanes(f"g_{name}", value)
     if called:
-        kernel.store_lanes("g_s_rows", "g_s" if scan.through_reset else "0.0")
+        kernel.store_lanes("g_s_rows", "g_s" if scan.spike_acts else "0.0")
     return kernel
 
 
@@ -297,7 +297,7 @@ def _common(kernel: _Kernel, printed: Printed) -> tuple[list[str], str, dict[str
     lines: list[str] = []
     h, learned = "h", {}
     if scan.spiking:
-        lines.append("x = mem - theta")
+        lines += scan.distance()
         if scan.needs_spike:
             lines.append(f"s = {_step(kernel, printed, lines, 's_')}")
         if printed.derivative is not None:
