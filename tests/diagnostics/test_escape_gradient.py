@@ -12,7 +12,7 @@ from tiny_problems import flat, tiny
 from surrolab.diagnostics.enumeration import enumerated_loss, finite_differences
 from surrolab.diagnostics.escape_noise import expected_gradient
 from surrolab.diagnostics.references import smoothed_gradient
-from surrolab.neurons import AlphaFactory, LeakyFactory, SynapticFactory
+from surrolab.neurons import AdLIFFactory, ALIFFactory, AlphaFactory, LeakyFactory, SynapticFactory
 from surrolab.objectives import (
     CELast,
     CELatency,
@@ -31,6 +31,8 @@ NETWORKS = {
     "reset to zero": {"neuron": LeakyFactory(beta=0.8, reset="zero")},
     "recurrent synaptic": {"recurrent": True, "neuron": SynapticFactory(beta=0.8, alpha=0.6)},
     "alpha": {"hidden": (2,), "neuron": AlphaFactory(beta=0.6, alpha=0.8), "steps": 5},
+    "adaptive threshold": {"neuron": ALIFFactory(beta=0.8, rho=0.9, threshold_step=0.5)},
+    "adaptation current": {"recurrent": True, "neuron": AdLIFFactory(beta=0.8, a=0.1, b=0.4)},
     "spiking readout": {"hidden": (2,), "objective": CERate()},
     "first spike": {"hidden": (2,), "objective": CELatency()},
     "maximum": {"objective": CEMax()},

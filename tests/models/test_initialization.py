@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from surrolab.models import ConvFactory, Layer, MLPFactory, RecurrentFactory, Surroundings
 from surrolab.models.initialization import INITS, fluctuation_driven_std, initialize
 from surrolab.neurons import (
+    AdLIFFactory,
+    ALIFFactory,
     AlphaFactory,
     LapicqueFactory,
     LeakyFactory,
@@ -133,6 +136,13 @@ def response_energy(neuron: NeuronFactory) -> float:
     """
     b = neuron.decay
     gain = 1 - b if neuron.input_scale == "one_minus_beta" else 1.0
+    if isinstance(neuron, AdLIFFactory):
+        # The diagonal of the solution of P = M P M' + B B', (U, w) being driven by B in a step.
+        drives = neuron.decay_adapt
+        step = np.array([[b - gain * neuron.a, -gain * drives], [neuron.a, drives]])
+        drive = np.array([gain, 0.0])
+        squared = np.eye(4) - np.kron(step, step)
+        return float(np.linalg.solve(squared, np.kron(drive, drive))[0])
     if not isinstance(neuron, SynapticFactory):
         return gain**2 / (1 - b * b)
     a = neuron.decay_syn
@@ -150,6 +160,8 @@ NEURONS = [
     pytest.param(SynapticFactory, {"alpha": 0.7, "beta": 0.85, "threshold": 2.0}, id="synaptic"),
     pytest.param(AlphaFactory, {"alpha": 0.9, "beta": 0.75}, id="alpha"),
     pytest.param(LapicqueFactory, {"beta": 0.9}, id="lapicque"),
+    pytest.param(ALIFFactory, {"beta": 0.9}, id="alif"),
+    pytest.param(AdLIFFactory, {"beta": 0.9, "rho": 0.95, "a": 0.03, "b": 0.0}, id="adlif"),
 ]
 
 

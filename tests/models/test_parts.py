@@ -15,7 +15,7 @@ from surrolab.models import (
     Surroundings,
 )
 from surrolab.models.layer import LayerState
-from surrolab.neurons import LeakyFactory, SynapticFactory
+from surrolab.neurons import ALIFFactory, LeakyFactory, SynapticFactory
 from surrolab.objectives import CEMax, CERate
 from surrolab.surrogates import FastSigmoid
 
@@ -25,6 +25,11 @@ NETWORKS = {
     "mlp": (MLPFactory([7, 6]), (5,), LeakyFactory(learn_beta=True)),
     "recurrent": (RecurrentFactory([7]), (5,), SynapticFactory(learn_alpha=True)),
     "through the reset": (MLPFactory([7]), (5,), LeakyFactory(reset="zero", detach_reset=False)),
+    "adaptive": (
+        RecurrentFactory([7]),
+        (5,),
+        ALIFFactory(learn_rho=True, learn_threshold_step=True, adaptive_share=0.6),
+    ),
     "conv": (ConvFactory([6], channels=[4]), IMAGE, LeakyFactory()),
     "dropout": (MLPFactory([20, 20], dropout=0.4), (5,), LeakyFactory()),
     "recurrent dropout": (RecurrentFactory([20], dropout=0.4), (5,), LeakyFactory()),

@@ -55,6 +55,9 @@ def kernels():
     for dtype in ("bfloat16", "float64"):
         fed = Scan("synaptic", "subtract", recurrent=True, gain=True, started=True, dtype=dtype)
         yield fed, Printed(None, every_operation(), ())
+    wanted = frozenset({"rho", "kappa"})
+    adaptive = Scan("alif", "subtract", detach=False, wanted=wanted, started=True, recurrent=True)
+    yield adaptive, printed(Sigmoid(), False, wanted)
     arrays = frozenset({"alpha", "beta", "tau", "theta"})
     half = Scan("alpha", "zero", smooth=True, arrays=arrays, constant=True, dtype="float16")
     yield half, printed(ATan(), True, frozenset())

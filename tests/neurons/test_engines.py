@@ -298,9 +298,10 @@ def test_random_surrogates_are_called():
     assert not torch.equal(grads[0], grads[2])
 
 
-def test_pieces_of_a_sequence_hand_on_their_gradient():
+@pytest.mark.parametrize("name", ["rsynaptic", "ralif", "adlif"])
+def test_pieces_of_a_sequence_hand_on_their_gradient(name):
     """The initial state's gradient is the final state's of the piece before."""
-    neuron = make("rsynaptic", "zero", Sigmoid(4.0), learn=True, per_neuron=True)
+    neuron = make(name, "zero", Sigmoid(4.0), learn=True, per_neuron=True)
     layer = SpikingLayer(neuron, "native", detach_reset=False)
     results = []
     for cuts in ((0, 23), (0, 9, 10, 23)):

@@ -10,6 +10,7 @@ import snntorch
 import torch
 
 from surrolab.neurons import (
+    ALIF,
     AdLIFFactory,
     ALIFFactory,
     AlphaFactory,
@@ -157,6 +158,16 @@ def test_decay_from_time_constants():
         (lambda: Readout(snntorch.Leaky(0.9)), "reset"),
         (lambda: RLeakyFactory().layer((2, 4, 4), FastSigmoid(), "auto"), "neuron"),
         (lambda: AlphaFactory().with_recurrence(), "model"),
+        (lambda: LeakyFactory(tau_spread=1.5), "tau_spread"),
+        (lambda: ALIFFactory(rho=0.9, tau_adapt=100.0), "rho"),
+        (lambda: ALIFFactory(tau_adapt=0.0), "tau_adapt"),
+        (lambda: ALIFFactory(threshold_step=-0.1), "threshold_step"),
+        (lambda: ALIFFactory(adaptive_share=1.1), "adaptive_share"),
+        (lambda: AdLIFFactory(a=4.0), "a"),
+        (lambda: AdLIFFactory(a=-0.01), "a"),
+        (lambda: ALIF(0.9, 0.99, 0.1, reset_mechanism="none at all"), "reset_mechanism"),
+        (lambda: Readout(ALIF(0.9, 0.99, 0.1, reset_mechanism="none")), "neuron"),
+        (lambda: RALIFFactory().layer((2, 4, 4), FastSigmoid(), "auto"), "neuron"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(make, word):

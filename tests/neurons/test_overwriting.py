@@ -4,7 +4,13 @@ import pytest
 import torch
 from small_layers import current, layer_of, needs_compiler, passed
 
-from surrolab.neurons import LeakyFactory, RLeakyFactory, SynapticFactory
+from surrolab.neurons import (
+    ALIFFactory,
+    LeakyFactory,
+    RAdLIFFactory,
+    RLeakyFactory,
+    SynapticFactory,
+)
 from surrolab.surrogates import FastSigmoid
 
 ENGINES = ("stepwise", "torch", "native")
@@ -26,6 +32,20 @@ OVERWRITTEN = {
     "leaky": {"learn_beta": True, "learn_threshold": True},
     "through the reset": {"detach_reset": False, "reset": "zero", "learn_beta": True},
     "synaptic": {"factory": SynapticFactory, "learn_alpha": True},
+    "adaptive threshold": {
+        "factory": ALIFFactory,
+        "learn_rho": True,
+        "learn_threshold_step": True,
+        "detach_reset": False,
+    },
+    "adaptation current": {
+        "factory": RAdLIFFactory,
+        "learn_rho": True,
+        "learn_a": True,
+        "learn_b": True,
+        "input_scale": "one_minus_beta",
+        "threshold": 0.1,
+    },
     "recurrent": {"factory": RLeakyFactory, "learn_beta": True},
     "a learned slope": {"surrogate": with_a_learned_slope()},
 }

@@ -46,7 +46,7 @@ def test_so_it_does_in_double_precision(case: Case) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("kind", ["leaky", "rsynaptic", "alpha"])
+@pytest.mark.parametrize("kind", ["leaky", "rsynaptic", "alpha", "alif", "radlif"])
 def test_half_precision_is_that_of_currents_and_spikes_alone(kind: str, dtype: torch.dtype) -> None:
     case = Case(kind, learned="each", started=True)
     found, wanted = (outcome(case, engine, dtype) for engine in ("triton", "torch"))
@@ -69,12 +69,13 @@ class Looking(ATan):
         return super().derivative(x)
 
 
+@pytest.mark.parametrize("kind", ["leaky", "alif"])
 @pytest.mark.parametrize("started", [True, False])
 def test_a_surrogate_that_cannot_be_printed_is_called(
-    started: bool, monkeypatch: pytest.MonkeyPatch
+    started: bool, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(firing, "CHUNK", 4 * 15)  # 4 of the 11 steps at once
-    case = Case(detach=False, learned="one", slope=True, started=started)
+    case = Case(kind, detach=False, learned="one", slope=True, started=started)
     wanted = outcome(case, "triton")
     monkeypatch.setattr("engine_grid.SURROGATES", (Looking,))
     called: list[int] = []
@@ -84,7 +85,7 @@ def test_a_surrogate_that_cannot_be_printed_is_called(
     assert [size for size in called if size > 1][-3:] == [4, 4, 3]
 
 
-@pytest.mark.parametrize("kind", ["leaky", "synaptic", "alpha"])
+@pytest.mark.parametrize("kind", ["leaky", "synaptic", "alpha", "alif", "adlif"])
 def test_the_gradient_of_the_smooth_step_is_that_of_its_values(kind: str) -> None:
     case = Case(kind, detach=False, smooth=True, surrogate=1, learned="one", shape=(4, 1, 2))
     made = layer(case, "triton", torch.float64, "cpu")
