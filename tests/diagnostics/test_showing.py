@@ -10,6 +10,7 @@ from test_flow import batch_of, task_of
 from surrolab.diagnostics import gradient_flow, shown_activity
 from surrolab.diagnostics.showing import NEURONS, TRACED, evenly
 from surrolab.models import MLPFactory, RecurrentFactory
+from surrolab.neurons import ALIFFactory
 from surrolab.objectives import CEStep
 from surrolab.pictures.raster import HEAD, LEFT, draw_raster
 
@@ -46,6 +47,23 @@ def test_arrays_are_what_the_network_does(factory, lengths):
             np.testing.assert_allclose(membrane[:end, sample], of_traced, rtol=1e-6)
         fired += int(spikes.sum())
     assert fired
+
+
+def test_of_thresholds_that_adapt_each_step_is_kept():
+    neuron = ALIFFactory(beta=0.8, rho=0.9, threshold_step=0.5)
+    task, batch = task_of(MLPFactory([9]), neuron), batch_of([6, 2, 5])
+    arrays = shown_activity(task, gradient_flow(task, batch), 2)
+    with torch.no_grad():
+        record = task.network(batch.x, record=True).records["hidden1"]
+    assert record.threshold.max() > 1.4
+    expected = record.threshold[:, :2][..., arrays["traced_0"]].float().numpy()
+    np.testing.assert_array_equal(arrays["level_0"], expected)
+    assert arrays["threshold_0"].tolist() == [1.0] * TRACED
+    # What is drawn follows it.
+    raised = arrays | {"level_0": arrays["level_0"] + 1}
+    pictures = [np.asarray(draw_raster(a, 0)).astype(int) for a in (arrays, raised)]
+    assert pictures[0].shape == pictures[1].shape
+    assert (pictures[0] != pictures[1]).any()
 
 
 def test_of_a_prediction_in_every_step_the_last_counts():

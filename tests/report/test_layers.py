@@ -36,6 +36,7 @@ def page(trained, tmp_path):
             f"traced_{i}": np.arange(4),
             f"threshold_{i}": np.ones(4),
         }
+    arrays["level_2"] = 1 + np.abs(arrays["membrane_2"])  # thresholds that adapt
     np.savez(run / "records" / "activity-epoch0003.npz", **arrays)
     counts = draw.integers(0, 1000, (4, 40))
     counts[:, 3] = 0
@@ -70,6 +71,14 @@ def test_membranes_are_those_of_the_record(page):
     traces = page.figures["rasters-1"]["data"]
     for i, membrane in enumerate(page.membrane):
         own = [t for t in traces if t["yaxis"] == ("y" if i == 0 else f"y{i + 1}")]
+        thresholds = [t for t in own if t["name"].startswith("threshold")]
+        own = [t for t in own if t not in thresholds]
+        assert len(thresholds) == (len(own) if i == 2 else 0)
+        if thresholds:
+            assert all(trace["line"]["dash"] == "dash" for trace in thresholds)
+            drawn = np.stack([numbers(trace["levels"]) for trace in thresholds])
+            membrane_at = np.stack([numbers(trace["levels"]) for trace in own])
+            assert np.abs(drawn - 1 - np.abs(membrane_at)).max() <= 0.01 * np.ptp(membrane)
         shown = np.stack([numbers(trace["levels"]) for trace in own])
         expected = membrane.transpose(1, 2, 0).reshape(-1, STEPS)
         assert np.abs(shown - expected).max() <= 0.003 * np.ptp(membrane)

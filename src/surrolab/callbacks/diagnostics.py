@@ -230,7 +230,7 @@ class Diagnostics(pl.Callback):
             "spiking": list(distributions),
             "membrane_edges": MembraneDistribution().edges.numpy(),
             "membrane_counts": counts,
-            "windows": [relative_window(task, name) for name in distributions],
+            "windows": [relative_window(task, flow, name) for name in distributions],
             "isi_counts": isi,
         }
         return {name: float(v) for name, v in values.items() if torch.isfinite(v)}, arrays

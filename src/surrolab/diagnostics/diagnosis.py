@@ -101,7 +101,7 @@ def diagnose(
     alignment = measure(problem, fixed, draws=draws, seed=seed, loop=loop)
     distributions = membrane_distributions(task, flow)
     membranes = {name: one.compute()["counts"] for name, one in distributions.items()}
-    windows = {name: relative_window(task, name) for name in distributions}
+    windows = {name: relative_window(task, flow, name) for name in distributions}
     reading = read(flow, layers, alignment, findings)
     edges = MembraneDistribution().edges
     return Diagnosis(flow, layers, alignment, edges, membranes, windows, findings, reading)

@@ -144,11 +144,14 @@ def membrane_distributions(task: Task, flow: Flow) -> dict[str, MembraneDistribu
     return found
 
 
-def relative_window(task: Task, name: str) -> float:
-    """Half width of a surrogate's window in thresholds, the mean over neurons; 0 without one."""
+def relative_window(task: Task, flow: Flow, name: str) -> float:
+    """Half width of a surrogate's window in thresholds, the mean over neurons; 0 without one.
+
+    Over neuron-steps, where thresholds adapt.
+    """
     neurons = dict(task.network.named_layers())[name].neurons
     window = torch.as_tensor(getattr(neurons.surrogate, "window", 0.0)).detach()
-    return float((window / neurons.neuron.threshold.detach()).mean())
+    return float((window / flow.threshold[name]).mean())
 
 
 def _decay(neuron: Any) -> float:

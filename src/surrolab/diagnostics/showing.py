@@ -19,7 +19,9 @@ def shown_activity(task: Task, flow: Flow, samples: int) -> dict[str, Any]:
     Layer number ``i`` of ``layers`` (names of the hidden layers that spike) has ``spikes_<i>``, 0
     and 1 in ``[T, S, N]`` packed to bits along the last axis, of the neurons ``neurons_<i>``
     ``[N]``, and ``membrane_<i>`` ``[T, S, K]`` and ``threshold_<i>`` ``[K]`` of the neurons
-    ``traced_<i>`` ``[K]``, both indices into the flattened layer. ``targets``, ``predictions`` and
+    ``traced_<i>`` ``[K]``, both indices into the flattened layer; where thresholds adapt,
+    ``threshold_<i>`` is theirs at rest, and ``level_<i>`` ``[T, S, K]`` what it is in each step.
+    ``targets``, ``predictions`` and
     ``lengths`` are ``[S]``: of a prediction that is made in every step, that of the last one.
     There are no spikes beyond a sample's length; the membrane there means nothing.
 
@@ -52,6 +54,10 @@ def shown_activity(task: Task, flow: Flow, samples: int) -> dict[str, Any]:
             f"traced_{i}": traced,
             f"threshold_{i}": threshold_N[traced],
         }
+        if flow.threshold[name].shape == flow.membrane[name].shape:
+            level_TSN = flow.threshold[name][:, :samples].flatten(2)
+            level_TSK = level_TSN[..., _indices(traced, level_TSN)].float()
+            arrays[f"level_{i}"] = level_TSK.cpu().numpy()
     return arrays
 
 

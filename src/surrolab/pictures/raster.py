@@ -51,10 +51,12 @@ def draw_raster(arrays: Mapping[str, Any], layer: int) -> Image.Image:
         draw.rectangle((x - 1, HEAD - 1, x + width, HEAD + tall), outline=GREY)
         for k in range(len(traced)):
             mem_TS = np.asarray(arrays[f"membrane_{layer}"])[:, :, k]
-            low, high = _span(mem_TS, arrays["lengths"], float(arrays[f"threshold_{layer}"][k]))
+            level_TS = np.full(mem_TS.shape, float(arrays[f"threshold_{layer}"][k]))
+            if f"level_{layer}" in arrays:
+                level_TS = np.asarray(arrays[f"level_{layer}"])[:, :, k]
+            span = _span(mem_TS, level_TS, arrays["lengths"])
             box = (x, below + k * (TRACE + 4), width, TRACE)
-            threshold = float(arrays[f"threshold_{layer}"][k])
-            _trace(draw, box, mem_TS[:length, s], threshold, (low, high), steps)
+            _trace(draw, box, mem_TS[:length, s], level_TS[:, s], span, steps)
         draw.text((x, foot), "0", INK, font)
         draw.text((x + width // 2, foot + 12), "time step", INK, font, anchor="ma")
         draw.text((x + width, foot), str(steps), INK, font, anchor="ra")
@@ -85,10 +87,11 @@ def _raster(spk_TN: np.ndarray, width: int, valid: int) -> np.ndarray:
     return pixels
 
 
-def _span(mem_TS: np.ndarray, lengths: Any, threshold: float) -> tuple[float, float]:
+def _span(mem_TS: np.ndarray, level_TS: np.ndarray, lengths: Any) -> tuple[float, float]:
     """What an axis has to hold: the membrane of all samples, rest and the threshold."""
-    valid = mem_TS[np.arange(len(mem_TS))[:, None] < np.asarray(lengths)]
-    valid = valid[np.isfinite(valid)]
+    inside = np.arange(len(mem_TS))[:, None] < np.asarray(lengths)
+    valid, levels = (a[inside & np.isfinite(a)] for a in (mem_TS, level_TS))
+    threshold = float(levels.max(initial=0.0))
     low, high = min(0.0, valid.min(initial=0.0)), max(threshold, valid.max(initial=threshold))
     margin = 0.05 * (high - low)
     return low - margin, high + margin
@@ -98,7 +101,7 @@ def _trace(
     draw: ImageDraw.ImageDraw,
     box: tuple[int, int, int, int],
     mem_T: np.ndarray,
-    threshold: float,
+    level_T: np.ndarray,
     span: tuple[float, float],
     steps: int,
 ) -> None:
@@ -111,8 +114,8 @@ def _trace(
         share = (value - span[0]) / (span[1] - span[0])
         return y + height * (1 - np.nan_to_num(np.clip(share, 0, 1)))
 
-    line = up(threshold)
     for dash in range(x, x + width, 8):
+        line = up(level_T[min(int((dash - x) / scale), steps - 1)])
         draw.line((dash, line, min(dash + 4, x + width), line), fill=ORANGE)
     points = np.stack([x + (np.arange(len(mem_T)) + 0.5) * scale, up(mem_T)], axis=1)
     draw.line([tuple(point) for point in points.tolist()], fill=BLUE)

@@ -98,6 +98,20 @@ def membrane_traces(shown: Sequence[Sample]) -> Figure | None:
                         "marker": {"color": f"@c{k}"},  # the line follows it
                     }
                 )
+            if layer.level is not None:
+                moving = layer.level[: sample.length : stride, sample.index]
+                for k in range(min(TRACED, moving.shape[1])):
+                    data.append(
+                        {
+                            "meta": index,
+                            "yaxis": axis,
+                            "name": f"threshold of neuron {_item(layer.traced, k, k):g}",
+                            "levels": levels(moving[:, k], *ends[place]),
+                            "marker": {"color": f"@c{k}"},
+                            "line": {"width": 1, "dash": "dash"},
+                        }
+                    )
+                continue
             thresholds = sorted({_item(layer.threshold, k, np.nan) for k in range(traced.shape[1])})
             shapes += [level(axis, value) for value in thresholds if np.isfinite(value)][:TRACED]
         choices.append((sample.title, {"shapes": shapes}))
@@ -132,8 +146,12 @@ def membrane_traces(shown: Sequence[Sample]) -> Figure | None:
 
 
 def _ends(layers: Sequence[Layer]) -> tuple[float, float]:
-    """The lowest and the highest membrane of a layer, over all samples that are shown."""
+    """The lowest and the highest membrane of a layer, over all samples that are shown.
+
+    Thresholds that move are drawn on the same axis and count too.
+    """
     known = [layer.membrane for layer in layers if layer.membrane is not None]
+    known += [layer.level for layer in layers if layer.level is not None]
     values = np.concatenate([membrane.ravel() for membrane in known])
     values = values[np.isfinite(values)].astype(np.float64)
     return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)

@@ -22,7 +22,8 @@ class Layer:
         spikes: ``[T, S, N]``, zeros and ones.
         membrane: ``[T, S, K]``; None where it was not traced.
         traced: which neurons these K are.
-        threshold: theirs.
+        threshold: theirs, at rest.
+        level: ``[T, S, K]``, theirs in each step; None where they do not move.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Layer:
     membrane: Array | None
     traced: Array
     threshold: Array
+    level: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ def _layers(record: Record) -> list[Layer]:
         if membrane is not None and membrane.shape[0] != len(spikes):
             membrane = None
         traced, threshold = _row(record, f"traced_{i}"), _row(record, f"threshold_{i}")
-        layers.append(Layer(name, spikes, membrane, traced, threshold))
+        level = record.numbers(f"level_{i}", 3)
+        if level is not None and (membrane is None or level.shape != membrane.shape):
+            level = None
+        layers.append(Layer(name, spikes, membrane, traced, threshold, level))
     return layers
 
 
