@@ -147,11 +147,14 @@ def membrane_distributions(task: Task, flow: Flow) -> dict[str, MembraneDistribu
 def relative_window(task: Task, flow: Flow, name: str) -> float:
     """Half width of a surrogate's window in thresholds, the mean over neurons; 0 without one.
 
-    Over neuron-steps, where thresholds adapt.
+    Over the valid neuron-steps, where thresholds adapt.
     """
     neurons = dict(task.network.named_layers())[name].neurons
     window = torch.as_tensor(getattr(neurons.surrogate, "window", 0.0)).detach()
-    return float((window / flow.threshold[name]).mean())
+    threshold = flow.threshold[name]
+    if threshold.shape == flow.membrane[name].shape:
+        threshold = threshold[valid_steps(flow.norm_LT.shape[1], flow.lengths_B)]
+    return float((window / threshold).mean())
 
 
 def _decay(neuron: Any) -> float:

@@ -65,7 +65,7 @@ class AdaptiveFactory(NeuronFactory):
         if self.recurrent:
             recurrence = {
                 "linear_features": only_dimension(shape),
-                "learn_recurrent": getattr(self, "learn_recurrent"),  # noqa: B009
+                "learn_recurrent": getattr(self, "learn_recurrent", True),
             }
         options = {"spike_grad": spike_grad, "reset_mechanism": reset, **recurrence}
         return {"beta": self.decay, "rho": self.decay_adapt, **options}
@@ -115,7 +115,8 @@ class AdLIFFactory(AdaptiveFactory):
 
     Args:
         a: how much of the membrane goes into the adaptation current in a step. Where it is too
-            large, or too far below 0, the membrane is unstable without a single spike.
+            large, or too far below 0, the membrane is unstable without a single spike: refused at
+            the layer's mean decays, and neither at those of single neurons nor while it is learned.
         b: by how much a spike raises it.
         learn_a, learn_b: make them parameters.
     """

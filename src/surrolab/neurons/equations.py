@@ -260,8 +260,8 @@ class ALIFEquation(_AdaptiveEquation):
     ``U[t] = beta U[t-1] + g I[t] + g V S[t-1] - R[t] (theta + kappa A[t-1])``: ``subtract`` takes
     off the threshold that was crossed.
 
-    Bellec et al. 2018 (arXiv:1803.09574), with ``A = b / (1 - rho)``: their ``beta``
-    is ``kappa / (1 - rho)`` here, their ``beta = 1.8`` at a threshold of 0.01 and ``tau`` of
+    Bellec et al. 2018 (arXiv:1803.09574), with ``A = b / (1 - rho)``: their ``beta`` is
+    ``kappa / (1 - rho)`` here, their ``beta = 1.8`` at a threshold of 0.01 and an adaptation of
     1200 ms a rise of 0.15 thresholds for each spike.
     """
 
@@ -283,9 +283,8 @@ class AdLIFEquation(_AdaptiveEquation):
     ``w[t] = rho w[t-1] + a U[t-1] + b S[t-1]``,
     ``U[t] = beta U[t-1] + g (I[t] + V S[t-1] - w[t]) - R[t] theta``.
 
-    Bittar & Garner 2022 (doi:10.3389/fnins.2022.865897), with ``g = 1 - beta``; they
-    take the reset off before the decay. With ``g = 1`` their ``a`` and ``b`` are to be multiplied
-    by ``1 - beta``.
+    Bittar & Garner 2022 (doi:10.3389/fnins.2022.865897), with ``g = 1 - beta``; they take the reset
+    off before the decay. With ``g = 1`` their ``a`` and ``b`` are to be multiplied by ``1 - beta``.
     """
 
     a: Tensor
