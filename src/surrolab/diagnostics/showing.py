@@ -21,8 +21,9 @@ def shown_activity(task: Task, flow: Flow, samples: int) -> dict[str, Any]:
     ``[N]``, and ``membrane_<i>`` ``[T, S, K]`` and ``threshold_<i>`` ``[K]`` of the neurons
     ``traced_<i>`` ``[K]``, both indices into the flattened layer; where thresholds adapt,
     ``threshold_<i>`` is theirs at rest, and ``level_<i>`` ``[T, S, K]`` what it is in each step.
-    ``targets``, ``predictions`` and ``lengths`` are ``[S]``: of a prediction that is made in every step, that of the last one.
-    There are no spikes beyond a sample's length; the membrane there means nothing.
+    ``targets``, ``predictions`` and ``lengths`` are ``[S]``: of a prediction that is made in every
+    step, that of the last one. There are no spikes beyond a sample's length; the membrane there
+    means nothing.
 
     Which neurons are shown and traced depends on the size of the layer alone, so that they are
     the same all through training and in every run: :func:`evenly` chosen.
