@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 
-Purpose: TypeAlias = Literal["build", "train", "validate", "test"]
-_PURPOSES: tuple[Purpose, ...] = ("build", "train", "validate", "test")
+Purpose: TypeAlias = Literal["build", "train", "validate", "test", "augment"]
+_PURPOSES: tuple[Purpose, ...] = ("build", "train", "validate", "test", "augment")
 
 
 def seed_all(seed: int, purpose: Purpose, epoch: int = 0, rank: int = 0) -> None:
@@ -41,3 +41,11 @@ def stream_beside(purpose: str) -> np.random.Generator:
     word = int(torch.randint(2**62, (), generator=ahead))
     # Hashed with the purpose, so that the numbers are not those that torch draws next.
     return np.random.default_rng([word, *purpose.encode()])
+
+
+def stream(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
+    """Return a generator of its own for a seed, a purpose and what else tells streams apart.
+
+    The global generators are left alone.
+    """
+    return np.random.default_rng(np.random.SeedSequence([seed, _PURPOSES.index(purpose), *key]))

@@ -18,11 +18,20 @@ MOST_CLASSES = 40
 def run_command(words: list[str]) -> int:
     """Print a set's sizes, classes and values, and draw some samples; the exit status.
 
+    Or list, or remove, the binned events that are kept.
+
     Raises:
         UserError: there is no such set, its file cannot be used, or ``--output`` not be written.
     """
     arguments = _arguments(words)
+    if arguments.cache or arguments.clear_cache:
+        from surrolab.cli.events_cache import show
+
+        given = [word for word in (arguments.name, *arguments.overrides) if word is not None]
+        return show(given, clear=arguments.clear_cache)
     names = options("data")
+    if arguments.name is None:
+        raise UserError(f"NAME: missing; allowed: {', '.join(names)}")
     if arguments.name not in names:
         raise UserError(
             f"NAME: {arguments.name!r} is no data set; {suggestion(arguments.name, names)}allowed: "
@@ -47,13 +56,15 @@ def run_command(words: list[str]) -> int:
 
 def _arguments(words: list[str]) -> argparse.Namespace:
     parser = Parser(
-        "NAME, --samples N, --output DIR and the overrides of train",
+        "NAME, --samples N, --output DIR, --cache, --clear-cache and the overrides of train",
         prog="surrolab data",
         description="Say what a data set is: sizes, classes, lengths, values, licence; and draw "
         "some of its samples, before and after encoding.",
         epilog="for example: surrolab data japanese_vowels; surrolab data arrays data.path=X.npz",
     )
-    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(options('data'))}")
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help=f"one of {', '.join(options('data'))}"
+    )
     parser.add_argument(
         "overrides", nargs="*", metavar="OVERRIDE", help="as for train, such as data.path=FILE"
     )
@@ -66,6 +77,14 @@ def _arguments(words: list[str]) -> argparse.Namespace:
         default="outputs/data",
         help="where the picture goes, made if it is not there (%(default)s)",
     )
+    parser.add_argument(
+        "--cache",
+        action="store_true",
+        help="list the binned events that are kept under data.root; takes no NAME",
+    )
+    parser.add_argument(
+        "--clear-cache", action="store_true", help="remove those that no process uses"
+    )
     return parser.parse_intermixed_args(words)
 
 
@@ -77,7 +96,8 @@ def _print(name: str, data: Any) -> None:
     from surrolab.data.description import describe
 
     parts = describe(data)
-    what = (inspect.getdoc(type(data)) or "").partition("\n\n")[0].replace("\n", " ")
+    described = (inspect.getdoc(type(data)) or "").partition("\n\n")[0].replace("\n", " ")
+    what = data.about or described
     shape = f"[{data.steps} steps, " if data.is_sequence else "["
     console = Console()
     console.print(f"{name}: {what}", markup=False, highlight=False)
@@ -99,6 +119,15 @@ def _print(name: str, data: Any) -> None:
         )
     if all(part.groups is not None for part in parts.values()):
         rows["groups"] = lambda part: str(part.groups)
+    if all(part.events is not None for part in parts.values()):
+        rows["events a sample, least to most (median)"] = lambda part: (
+            f"{part.events.per_sample[0]} to {part.events.per_sample[2]} "
+            f"({part.events.per_sample[1]})"
+        )
+        rows["events a step"] = lambda part: f"{part.events.per_bin:.3g}"
+        rows["events cut, after the last step"] = lambda part: (
+            f"{part.events.cut} ({part.events.share_cut:.2%})"
+        )
     rows["values"] = lambda part: f"{part.low:.3g} to {part.high:.3g}"
     rows["mean"] = lambda part: f"{part.mean:.3g}"
     rows["not zero"] = lambda part: f"{part.nonzero:.2%}"

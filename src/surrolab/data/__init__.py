@@ -4,12 +4,15 @@ from surrolab.data.arrays import Arrays
 from surrolab.data.batch import Batch
 from surrolab.data.batches import IndexBatches
 from surrolab.data.digits import Digits
+from surrolab.data.events.own import OwnEvents
+from surrolab.data.events.published import PublishedEvents
+from surrolab.data.events.saccades import Saccades
 from surrolab.data.images import Cifar10, IdxImages
 from surrolab.data.languages import Languages
 from surrolab.data.mnist5k import Mnist5k
 from surrolab.data.module import DataModule
 from surrolab.data.randman import Randman
-from surrolab.data.samples import Samples, SampleSet, Splits
+from surrolab.data.samples import Samples, SampleSet, SampleTable, Splits
 from surrolab.data.text import Text
 from surrolab.data.text_sets import AgNews, Sst2, Trec
 from surrolab.data.timeseries import SktimeSeries, TimeSeries, Ucr
@@ -26,8 +29,12 @@ __all__ = [
     "IndexBatches",
     "Languages",
     "Mnist5k",
+    "OwnEvents",
+    "PublishedEvents",
     "Randman",
+    "Saccades",
     "SampleSet",
+    "SampleTable",
     "Samples",
     "SktimeSeries",
     "Splits",

@@ -57,3 +57,17 @@ def folder(name: str, value: str | os.PathLike[str] | None) -> Path:
             "or null for the user's cache folder"
         )
     return path
+
+
+def number_from(name: str, value: float, low: float, below: float | None = None) -> float:
+    """Return ``value`` as a float if it is finite, at least ``low`` and less than ``below``.
+
+    Raises:
+        ValueError: it is not.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    most = float("inf") if below is None else below
+    if not number or not low <= value < most:
+        limits = f"{low:g} or more" if below is None else f"from {low:g} to below {below:g}"
+        raise ValueError(f"{name}: {value!r} is not allowed; allowed: a number {limits}")
+    return float(value)

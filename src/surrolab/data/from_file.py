@@ -13,7 +13,7 @@ from torch import Tensor
 
 from surrolab.data.formats.labels import SPLITS, class_names
 from surrolab.data.module import DataModule
-from surrolab.data.samples import Samples, Splits
+from surrolab.data.samples import SampleTable, Splits
 
 OPTION = "data.path"
 
@@ -50,7 +50,7 @@ class FromFile(DataModule):
         self._content, self._names = self.read()
         self.classes = len(self._names)
         train = self._content.train
-        self.steps = train.x.shape[1] if self.sequences else None
+        self.steps = train.sample_shape[0] if self.sequences else None
         self.sample_shape = train.sample_shape[self.sequences :]
 
     @property
@@ -88,7 +88,7 @@ def class_numbers(labels: Sequence[str], names: Sequence[str]) -> Tensor:
     return torch.tensor([number[label] for label in labels], dtype=torch.int64)
 
 
-def by_part(samples: Samples, split: Sequence[str] | None, option: str = OPTION) -> Splits:
+def by_part(samples: SampleTable, split: Sequence[str] | None, option: str = OPTION) -> Splits:
     """Samples by the stage that the file gives each of them.
 
     Raises:

@@ -13,7 +13,7 @@ from surrolab.data.batch import Batch
 from surrolab.data.batches import IndexBatches
 from surrolab.data.checks import folder, fraction, one_of, whole_number
 from surrolab.data.normalization import NORMALIZATIONS, normalized
-from surrolab.data.samples import Samples, SampleSet, Splits, Stage
+from surrolab.data.samples import SampleSet, SampleTable, Splits, Stage
 from surrolab.data.splitting import fold_off, split_off
 
 
@@ -63,6 +63,7 @@ class DataModule(pl.LightningDataModule, ABC):
         target: what ``y`` is; "class" is a class index.
         class_names: what the classes are called, in the order of their index.
         licence: of the data, in words.
+        about: what the data are, in a sentence, where the class's own description is no answer.
         channel_axis: axis of a sample, without time, along which ``normalize`` has a mean each.
 
     Raises:
@@ -74,6 +75,7 @@ class DataModule(pl.LightningDataModule, ABC):
     steps: int | None
     target: ClassVar[Literal["class"]] = "class"
     licence: str = "of whoever made the file"
+    about: str = ""
     channel_axis: ClassVar[int] = 0
 
     def __init__(
@@ -104,11 +106,11 @@ class DataModule(pl.LightningDataModule, ABC):
         self.normalize = one_of("normalize", normalize, NORMALIZATIONS)
         self.seed: int = 0
         self.shuffle: bool = True
-        self._splits: dict[Stage, Samples] | None = None
+        self._splits: dict[Stage, SampleTable] | None = None
         self._indices: dict[Stage, Tensor] = {}
 
     @abstractmethod
-    def load(self) -> Samples | Splits:
+    def load(self) -> SampleTable | Splits:
         """Return all samples, or the official split of them.
 
         Stages that the official split leaves out are split off its ``train``.
@@ -135,7 +137,7 @@ class DataModule(pl.LightningDataModule, ABC):
         return {str(stage): index for stage, index in self._indices.items()}
 
     @property
-    def samples(self) -> dict[str, Samples]:
+    def samples(self) -> dict[str, SampleTable]:
         """The samples of "train", "val" and "test"; loads the data if need be."""
         return {str(stage): samples for stage, samples in self._loaded().items()}
 
@@ -165,12 +167,12 @@ class DataModule(pl.LightningDataModule, ABC):
         """Return test batches in a fixed order, each sample once over all processes."""
         return self._loader("test", training=False)
 
-    def _loaded(self) -> dict[Stage, Samples]:
+    def _loaded(self) -> dict[Stage, SampleTable]:
         self.setup()
         assert self._splits is not None
         return self._splits
 
-    def _split(self, loaded: Samples | Splits) -> dict[Stage, Samples]:
+    def _split(self, loaded: SampleTable | Splits) -> dict[Stage, SampleTable]:
         splits, self._indices = self._parted(loaded)
         time = () if self.steps is None else (self.steps,)
         for samples in splits.values():
@@ -184,7 +186,9 @@ class DataModule(pl.LightningDataModule, ABC):
             splits = normalized(splits, self.normalize, axis, self.is_sequence)
         return splits
 
-    def _parted(self, loaded: Samples | Splits) -> tuple[dict[Stage, Samples], dict[Stage, Tensor]]:
+    def _parted(
+        self, loaded: SampleTable | Splits
+    ) -> tuple[dict[Stage, SampleTable], dict[Stage, Tensor]]:
         """The samples of each stage, and their indices; by labels and groups alone."""
         train, val, test = loaded if isinstance(loaded, Splits) else Splits(loaded)
         index = {"train": torch.arange(len(train))}
@@ -202,7 +206,7 @@ class DataModule(pl.LightningDataModule, ABC):
                 rest, part = split_off(train, "val_fraction", share, self.split_seed)
             train, val = train.take(rest), train.take(part)
             index |= {"train": index["train"][rest], "val": index["train"][part]}
-        splits: dict[Stage, Samples] = {"train": train, "val": val, "test": test}
+        splits: dict[Stage, SampleTable] = {"train": train, "val": val, "test": test}
         return splits, {
             stage: index.get(stage, torch.arange(len(samples))) for stage, samples in splits.items()
         }
@@ -218,4 +222,9 @@ class DataModule(pl.LightningDataModule, ABC):
             rank=0 if self.trainer is None else self.trainer.global_rank,
             world_size=1 if self.trainer is None else self.trainer.world_size,
         )
-        return Loader(SampleSet(samples, self.is_sequence), sampler=batches, batch_size=None)
+        batch_of = self._batch_of(samples, training, batches)
+        return Loader(batch_of, sampler=batches, batch_size=None)
+
+    def _batch_of(self, samples: SampleTable, training: bool, batches: IndexBatches) -> SampleSet:
+        """What makes a batch of the indices; ``batches`` knows the epoch."""
+        return SampleSet(samples, self.is_sequence)

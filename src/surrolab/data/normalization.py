@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from surrolab.data.samples import Samples, Stage
+from surrolab.data.samples import Samples, SampleTable, Stage
 
 NORMALIZATIONS = ("none", "standard", "unit")
 
 
 def normalized(
-    splits: dict[Stage, Samples], how: str, axis: int, is_sequence: bool
-) -> dict[Stage, Samples]:
+    splits: dict[Stage, SampleTable], how: str, axis: int, is_sequence: bool
+) -> dict[Stage, SampleTable]:
     """Samples whose channels have a common scale; padding stays 0.
 
     Args:
@@ -19,8 +19,14 @@ def normalized(
             constant in training becomes 0 there.
         axis: of the channels in ``Samples.x``.
         is_sequence: whether axis 1 is time, of which steps beyond a sample's length do not count.
+
+    Raises:
+        ValueError: the samples are events, which have no scale.
     """
-    train = splits["train"]
+    dense = {stage: part for stage, part in splits.items() if isinstance(part, Samples)}
+    if len(dense) < len(splits):
+        raise ValueError(f"normalize: {how} is not allowed for events; allowed: none")
+    train = dense["train"]
     values = train.x.to(torch.float64) / train.divisor
     rows = values.movedim(axis, -1)
     rows = (rows[valid_steps(train)] if is_sequence else rows).reshape(-1, train.x.shape[axis])
@@ -31,7 +37,7 @@ def normalized(
     spread = torch.where(spread > 0, spread, 1.0)
     return {
         stage: _scaled(samples, offset, spread, axis, is_sequence)
-        for stage, samples in splits.items()
+        for stage, samples in dense.items()
     }
 
 

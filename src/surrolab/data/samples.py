@@ -1,7 +1,8 @@
 """Samples in memory, and batches of them."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -13,8 +14,43 @@ from surrolab.synapses import OneHot
 Stage = Literal["train", "val", "test"]
 
 
+class SampleTable(ABC):
+    """What splits, loaders and descriptions ask of samples, however these are kept.
+
+    Attributes:
+        y: int64 class labels, ``[n]``.
+        lengths: int64, ``[n]``: valid steps of each sample (1 for static data).
+        groups: int64, ``[n]``: what else a sample belongs to; None where there is nothing.
+    """
+
+    y: Tensor
+    lengths: Tensor
+    groups: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @abstractmethod
+    def take(self, index: Tensor) -> Self:
+        """Return the samples at ``index`` (int64, ``[m]``), in that order."""
+
+    @property
+    @abstractmethod
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample, time included where there is one."""
+
+    @abstractmethod
+    def batch(self, rows: Tensor, sequence: bool) -> Batch:
+        """Return the samples at ``rows`` (int64, ``[B]``) as a batch.
+
+        Args:
+            rows: which samples.
+            sequence: whether samples have a time axis, which goes first in a batch.
+        """
+
+
 @dataclass(frozen=True, eq=False)
-class Samples:
+class Samples(SampleTable):
     """Samples with the sample axis first.
 
     Attributes:
@@ -50,11 +86,7 @@ class Samples:
                     f"allowed: torch.int64 {list(self.x.shape[:1])}, one number a sample"
                 )
 
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def take(self, index: Tensor) -> "Samples":
-        """Return the samples at ``index`` (int64, ``[m]``), in that order."""
+    def take(self, index: Tensor) -> Self:
         return replace(
             self,
             x=self.x[index],
@@ -65,9 +97,24 @@ class Samples:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Of one sample, time included where there is one."""
         shape = tuple(self.x.shape[1:])
         return shape if self.width is None else (*shape, self.width)
+
+    def batch(self, rows: Tensor, sequence: bool) -> Batch:
+        # Half the time of indexing, for small batches.
+        y, lengths = (part.index_select(0, rows) for part in (self.y, self.lengths))
+        x = self.x
+        if sequence:
+            # Steps that are padding in all samples of a batch have no influence on anything.
+            x = x[:, : int(lengths.max())]
+        x = x.index_select(0, rows)
+        if sequence:
+            # Made contiguous while the samples are still in their compact type.
+            x = x.transpose(0, 1).contiguous()
+        if self.width is not None:
+            return Batch(OneHot(x.to(torch.int64), self.width), y, lengths)
+        x = x.to(torch.float32)
+        return Batch(x if self.divisor == 1 else x / self.divisor, y, lengths)
 
     @classmethod
     def static(cls, x: Tensor, y: Tensor) -> "Samples":
@@ -78,9 +125,9 @@ class Samples:
 class Splits(NamedTuple):
     """Samples by stage. None marks a stage that the source leaves to be split off ``train``."""
 
-    train: Samples
-    val: Samples | None = None
-    test: Samples | None = None
+    train: SampleTable
+    val: SampleTable | None = None
+    test: SampleTable | None = None
 
 
 class SampleSet(Dataset[Batch]):
@@ -88,10 +135,10 @@ class SampleSet(Dataset[Batch]):
 
     Args:
         samples: the samples.
-        sequence: whether axis 1 of ``samples.x`` is time, which goes first in a batch.
+        sequence: whether samples have a time axis, which goes first in a batch.
     """
 
-    def __init__(self, samples: Samples, sequence: bool) -> None:
+    def __init__(self, samples: SampleTable, sequence: bool) -> None:
         self.samples = samples
         self.sequence = sequence
 
@@ -100,18 +147,4 @@ class SampleSet(Dataset[Batch]):
 
     def __getitem__(self, index: Tensor | int) -> Batch:
         """Return the samples at ``index``; a single number gives a batch of one."""
-        rows = torch.as_tensor(index).reshape(-1)
-        # Half the time of indexing, for small batches.
-        y, lengths = (part.index_select(0, rows) for part in (self.samples.y, self.samples.lengths))
-        x = self.samples.x
-        if self.sequence:
-            # Steps that are padding in all samples of a batch have no influence on anything.
-            x = x[:, : int(lengths.max())]
-        x = x.index_select(0, rows)
-        if self.sequence:
-            # Made contiguous while the samples are still in their compact type.
-            x = x.transpose(0, 1).contiguous()
-        if self.samples.width is not None:
-            return Batch(OneHot(x.to(torch.int64), self.samples.width), y, lengths)
-        x = x.to(torch.float32)
-        return Batch(x if self.samples.divisor == 1 else x / self.samples.divisor, y, lengths)
+        return self.samples.batch(torch.as_tensor(index).reshape(-1), self.sequence)

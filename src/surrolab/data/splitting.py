@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from surrolab.data.samples import Samples
+from surrolab.data.samples import SampleTable
 
 Indices = NDArray[np.int64]
 
 
-def split_off(samples: Samples, name: str, share: float, seed: int) -> tuple[Tensor, Tensor]:
+def split_off(samples: SampleTable, name: str, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Choose a stratified part; where there are groups, one of whole groups.
 
     Args:
@@ -53,7 +53,7 @@ def split_off(samples: Samples, name: str, share: float, seed: int) -> tuple[Ten
     return _sorted(rest, chosen)
 
 
-def fold_off(samples: Samples, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+def fold_off(samples: SampleTable, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
     """Choose one of ``folds`` stratified parts of equal size; with groups, of whole groups.
 
     Args:
@@ -84,7 +84,7 @@ def fold_off(samples: Samples, folds: int, fold: int, seed: int) -> tuple[Tensor
     return _sorted(*list(parts)[fold])
 
 
-def _grouped(samples: Samples, name: str, share: float, seed: int) -> tuple[Tensor, Tensor]:
+def _grouped(samples: SampleTable, name: str, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Of all groups drawn as parts of the wanted size, the one nearest to it."""
     assert samples.groups is not None
     groups = np.unique(samples.groups.numpy())

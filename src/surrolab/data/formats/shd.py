@@ -26,6 +26,7 @@ class ShdFile:
         labels: one a recording: from ``extra/keys`` where the file has it, else the number as text.
         classes: the names in ``extra/keys`` in their order, else the labels in natural order.
         speakers: one a recording, None where the file has no ``extra/speaker``.
+        time_type: the numpy type of the times, of which float16 is the coarsest.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class ShdFile:
         self._units = units
         self._times = _Rows(file, raw, size, "spikes/times", "f", source)
         self._channels = _Rows(file, raw, size, "spikes/units", "iu", source)
+        self.time_type = self._times.dtype
         count = len(self._times)
         if len(self._channels) != count:
             raise source.error(

@@ -1,0 +1,1 @@
+"""Events: binned by time and place, kept on disk, made into batches."""
