@@ -1,8 +1,7 @@
 """Binned recordings one after the other, in memory or mapped from files."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,6 @@ class EventArrays:
         shape: of a step.
         steps: T.
         place: where it lies, for errors; None in memory.
-        held: what is to live as long as the arrays do, such as a lock.
     """
 
     offsets: NDArray[np.int64]
@@ -62,7 +60,6 @@ class EventArrays:
     shape: tuple[int, ...]
     steps: int
     place: str | None = None
-    held: Any = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)

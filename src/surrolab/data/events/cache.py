@@ -14,8 +14,9 @@ import json
 import logging
 import os
 import shutil
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 from surrolab.data.events.arrays import DTYPES, LONG, EventArrays
 from surrolab.data.events.binning import Binning
 from surrolab.data.events.digest import content_digest
-from surrolab.data.events.recordings import CODE, Recordings, build
+from surrolab.data.events.recordings import CODE, Recordings, SinkError, build
 from surrolab.data.events.writing import META, InMemory, OnDisk
 from surrolab.errors import UserError
 from surrolab.locks import take
@@ -90,8 +91,15 @@ class EventCache:
         except OSError as error:
             found = self._read(key, recipe)  # a folder that may be read and not written
             return found or self._in_memory(source, binning, error)
-        found = self._read(key, recipe) or self._build(key, recipe, source, binning)
-        return found if found.place is None else replace(found, held=used)
+        assert used is not None
+        try:
+            found = self._read(key, recipe) or self._build(key, recipe, source, binning)
+        except BaseException:
+            used.close()
+            raise
+        # Shared as long as the arrays live.
+        weakref.finalize(found, used.close)
+        return found
 
     def kept(self) -> list[Kept]:
         """Return what is kept, the last used first."""
@@ -185,6 +193,8 @@ class EventCache:
             with contextlib.closing(OnDisk(place)) as sink:
                 sink.finish(build(source, binning, sink), recipe)
             place.rename(final)
+        except SinkError as error:
+            raise error.reason from None
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
@@ -196,7 +206,7 @@ class EventCache:
         sink = InMemory(_free_memory())
         try:
             return sink.arrays(build(source, binning, sink))
-        except MemoryError:
+        except (SinkError, MemoryError):
             raise UserError(
                 f"data.root: binned events cannot be kept in {self.folder} ({reason}) and do not "
                 "fit into memory; allowed: a folder with room for them, or fewer steps"

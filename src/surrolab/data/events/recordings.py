@@ -71,6 +71,20 @@ class Sink(Protocol):
         """Take the next one."""
 
 
+class SinkError(Exception):
+    """A sink cannot take more.
+
+    Neither an OSError nor a MemoryError, which readers take for troubles with their own file.
+
+    Attributes:
+        reason: which of them it was.
+    """
+
+    def __init__(self, reason: OSError | MemoryError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Built:
     """What is to be known beside the bins."""
@@ -95,6 +109,7 @@ def build(source: Recordings, binning: Binning, sink: Sink) -> Built:
 
     Raises:
         DataFileError: a recording cannot be read.
+        SinkError: the sink cannot take more.
         ValueError: the time step is shorter than the times are fine, there is no event, or none
             within the steps.
     """
@@ -109,7 +124,10 @@ def build(source: Recordings, binning: Binning, sink: Sink) -> Built:
         lengths, events, cut = [], [], []
         for recording in listing.recordings():
             binned = binning(recording, sensor)
-            sink.add(binned)
+            try:
+                sink.add(binned)
+            except (OSError, MemoryError) as error:
+                raise SinkError(error) from error
             lengths.append(binned.length)
             events.append(binned.events)
             cut.append(binned.cut)
