@@ -1,12 +1,27 @@
 """Small files for the data sets that are read from some."""
 
+import itertools
 import struct
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 TEXT_SETS = ("sst2", "ag_news", "trec")
 IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
+SHD_SETS = {"shd": ("train", "test"), "ssc": ("train", "valid", "test")}
+
+
+def shd(path: Path, rng: np.random.Generator, count: int) -> None:
+    """Spikes of 700 units, two classes, five speakers."""
+    with h5py.File(path, "w") as file:
+        for name, dtype in (("times", np.float16), ("units", np.uint16)):
+            made = file.create_dataset(f"spikes/{name}", (count,), h5py.vlen_dtype(dtype))
+            for at in range(count):
+                values = np.sort(rng.random(50)) if name == "times" else rng.integers(0, 700, 50)
+                made[at] = values.astype(dtype)
+        file["labels"] = (np.arange(count) % 2).astype(np.uint16)
+        file["extra/speaker"] = (np.arange(count) // 2 % 5).astype(np.uint16)
 
 
 def words_for(name: str, folder: Path) -> list[str]:
@@ -41,6 +56,35 @@ def words_for(name: str, folder: Path) -> list[str]:
             for what, array in (("images-idx3", images), ("labels-idx1", labels)):
                 head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
                 (folder / name / f"{prefix}-{what}-ubyte").write_bytes(head + array.tobytes())
+    if name == "events":
+        shd(folder / "own.h5", rng, 30)
+        return [f"data.path={folder / 'own.h5'}", "data.test_fraction=0.3", "data.val_fraction=0.3"]
+    if name in SHD_SETS:
+        (folder / name).mkdir(exist_ok=True)
+        for part in SHD_SETS[name]:
+            shd(folder / name / f"{name}_{part}.h5", rng, 30)
+    if name == "nmnist":
+        for part, digit, at in itertools.product(("Train", "Test"), range(10), range(3)):
+            events = np.column_stack(
+                (
+                    rng.integers(0, 34, (50, 2)),
+                    rng.integers(0, 2, 50) << 7,
+                    np.zeros(50),
+                    np.arange(50),
+                )
+            )
+            (folder / name / part / str(digit)).mkdir(parents=True, exist_ok=True)
+            (folder / name / part / str(digit) / f"{at}.bin").write_bytes(
+                events.astype(np.uint8).tobytes()
+            )
+        return ["data.val_fraction=0.4"]
+    if name == "dvs_gesture":
+        for user, label in itertools.product((1, 2, 3, 24), range(11)):
+            events = np.column_stack(
+                (rng.integers(0, 128, (50, 2)), rng.integers(0, 2, 50), 20 * np.arange(50))
+            )
+            (folder / name / f"user{user:02}_led").mkdir(parents=True, exist_ok=True)
+            np.save(folder / name / f"user{user:02}_led" / f"{label}.npy", events)
     if name == "cifar10":
         place = folder / "cifar-10-batches-bin"
         place.mkdir(exist_ok=True)

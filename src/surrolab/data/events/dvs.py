@@ -56,7 +56,8 @@ class DvsPixels:
             dt: time between two samples, ms.
             draw: where thresholds and background come from.
         """
-        level_N = last_N = np.log(next(light_KN))
+        last_N = np.log(next(light_KN))
+        level_N = last_N.copy()
         least = self.threshold / 10
         on_N, off_N = (
             np.maximum(self.threshold + self.mismatch * draw.standard_normal(len(level_N)), least)
@@ -67,15 +68,16 @@ class DvsPixels:
         for light_N in light_KN:
             log_N = np.log(light_N)
             change_N = log_N - last_N
-            for polarity, step_N in ((1, on_N), (0, -off_N)):
-                # How often the level is crossed in this direction on the way from last to log.
-                times_N = np.floor((log_N - level_N) / step_N)
-                while (pixel := np.flatnonzero(times_N >= 1)).size:
-                    level_N = level_N.copy()
-                    level_N[pixel] += step_N[pixel]
+            for polarity, step_N in ((1, on_N), (-1, off_N)):
+                # Those that have crossed the next level on the way from last to log; of these,
+                # those that have crossed the one after it, and so on.
+                pixel = np.flatnonzero(polarity * (log_N - level_N) >= step_N)
+                while pixel.size:
+                    level_N[pixel] += polarity * step_N[pixel]
                     share = (level_N[pixel] - last_N[pixel]) / change_N[pixel]
-                    found.append((pixel, (samples + share) * dt, polarity))
-                    times_N[pixel] -= 1
+                    found.append((pixel, (samples + share) * dt, int(polarity > 0)))
+                    left = polarity * (log_N[pixel] - level_N[pixel])
+                    pixel = pixel[left >= step_N[pixel]]
             last_N = log_N
             samples += 1
         extra = draw.poisson(self.background * samples * dt / 1000, len(level_N))

@@ -26,7 +26,7 @@ DIGIT = 12.0
 CORNERS = ((0.0, 0.0), (1.5, 3.0), (3.0, 0.0), (0.0, 0.0))
 """Where the image is before and after each saccade, in pixels to the right and down."""
 SACCADE_MS = 100.0
-DT_MS = 1.0
+DT_MS = 2.0
 DARK = 0.1
 """Light of a black pixel, where that of a white one is 1."""
 AT_ONCE = 100
@@ -134,10 +134,11 @@ class SaccadeRecordings(Recordings):
             split=None,
             groups=None,
             sensor=(SIDE, SIDE, 2),
-            recordings=lambda: self._recordings(images),
+            recordings=lambda: self.simulated(images),
         )
 
-    def _recordings(self, images: NDArray[np.float64]) -> Iterator[Recording]:
+    def simulated(self, images: NDArray[np.float64]) -> Iterator[Recording]:
+        """Return the recording of each image, ``[n, 8, 8]`` in [0, 1]."""
         for first in range(0, len(images), AT_ONCE):
             some = images[first : first + AT_ONCE]
             draw = np.random.default_rng([self._seed, first])
