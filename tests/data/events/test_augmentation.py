@@ -20,10 +20,10 @@ SIZE = 200_000
 def entries(step: int, place: int, counts: int = 1, samples: int = 1000) -> Entries:
     per = SIZE // counts
     return Entries(
-        np.sort(np.arange(per) % samples),
-        np.full(per, step),
-        np.full(per, place),
-        np.full(per, counts),
+        np.sort(np.arange(per, dtype=np.int32) % samples),
+        np.full(per, step, np.int32),
+        np.full(per, place, np.int32),
+        np.full(per, counts, np.uint8),
         samples,
     )
 
@@ -42,7 +42,7 @@ def test_nothing_is_drawn_by_default() -> None:
 def test_events_are_dropped_one_by_one() -> None:
     found = augmented(entries(50, 7, counts=4), (20,), drop=0.3)
     assert len(found.step) == pytest.approx(0.7 * SIZE, rel=0.01)
-    assert set(found.counts.tolist()) == {1}
+    assert found.counts is None
     kept = np.bincount(found.sample)
     assert kept.var() == pytest.approx(200 * 0.3 * 0.7, rel=0.15)
 
@@ -144,7 +144,7 @@ def batches(data: OwnEvents, stage: str, epoch: int) -> list[torch.Tensor]:
 
 
 def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    return all(a.shape == b.shape and a.equal(b) for a, b in zip(one, other, strict=True))
 
 
 def test_training_batches_follow_from_seed_and_epoch_and_others_are_as_they_are(path: Path) -> None:

@@ -81,14 +81,17 @@ def test_batches_are_those_of_a_loop_over_events(
     batch = samples.batch(rows)
     assert batch.x.dtype == torch.float32
     assert batch.x.is_contiguous()
+    assert len(batch.x) == batch.lengths.max()
     for place, row in enumerate(rows.tolist()):
-        x, late = filled(
+        whole, late = filled(
             *(recordings[row], sensor),
             step_us=step_us,
             steps=found.steps,
             pool=pool,
             polarity=polarity,
         )
+        x = whole[: len(batch.x)]
+        assert x.sum() == whole.sum()
         wanted = np.minimum(x, 1) if binary else x
         assert np.array_equal(batch.x[:, place].numpy(), wanted.reshape(batch.x[:, place].shape))
         assert late == found.cut[row]

@@ -66,8 +66,8 @@ def test_the_second_time_is_read_and_mapped(tmp_path: Path, file: Path, builds: 
     first, second = open_(tmp_path, file), open_(tmp_path, file)
     assert len(builds) == 1
     assert same(first, second)
-    assert isinstance(second.where, np.memmap)
-    assert isinstance(second.counts, np.memmap)
+    assert isinstance(second.where.base, np.memmap)
+    assert isinstance(second.counts.base, np.memmap)
     assert not second.where.flags.writeable
     assert len(second) == 60
 

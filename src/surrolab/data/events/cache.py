@@ -306,7 +306,8 @@ def _load(path: Path, recipe: dict[str, Any]) -> EventArrays:
         array = np.load(path / f"{name}.npy", mmap_mode=mode, allow_pickle=False)
         if array.shape != (length,):
             raise ValueError(f"{name} has the shape {list(array.shape)}")
-        arrays[name] = array
+        # Seen as a plain array, as slices of mapped ones take microseconds each.
+        arrays[name] = np.asarray(array)
     found = EventArrays(
         **arrays,
         classes=[str(name) for name in meta["classes"]],

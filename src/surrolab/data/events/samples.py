@@ -10,6 +10,7 @@ from torch import Tensor
 
 from surrolab.data.batch import Batch
 from surrolab.data.events.arrays import EventArrays
+from surrolab.data.events.binning import LARGEST
 from surrolab.data.samples import SampleTable
 from surrolab.errors import RunError
 
@@ -18,17 +19,17 @@ class Entries(NamedTuple):
     """The bins of a batch that are not empty, sample by sample.
 
     Attributes:
-        sample: int64 place in the batch, ascending, ``[K]``.
-        step: int64 time step, ``[K]``.
-        place: int64 flat index into the shape of a step, ``[K]``.
-        counts: int64 events, ``[K]``.
+        sample: int32 place in the batch, ascending, ``[K]``.
+        step: int32 time step, ``[K]``.
+        place: int32 flat index into the shape of a step, ``[K]``.
+        counts: uint8 events, ``[K]``; None for one each.
         samples: number of samples B.
     """
 
-    sample: NDArray[np.int64]
-    step: NDArray[np.int64]
-    place: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    sample: NDArray[np.int32]
+    step: NDArray[np.int32]
+    place: NDArray[np.int32]
+    counts: NDArray[np.uint8] | None
     samples: int
 
 
@@ -77,43 +78,57 @@ class EventSamples(SampleTable):
         return (self.arrays.steps, *self.arrays.shape)
 
     def batch(self, rows: Tensor, sequence: bool = True) -> Batch:
-        """Return the samples at ``rows``: events scattered into float32 ``[T, B, *shape]``."""
-        arrays, T, F = self.arrays, self.arrays.steps, self.arrays.size
+        """Return the samples at ``rows``: events scattered into float32 ``[T, B, *shape]``.
+
+        T is the length of the longest of them.
+        """
+        lengths = self.lengths.index_select(0, rows)
+        arrays, T, F = self.arrays, int(lengths.max()), self.arrays.size
         # Bytes first: a quarter of the memory is written at random, and the counts are no more.
         x_BTF = np.zeros((len(rows), T * F), dtype=np.uint8)
-        for x_TF, (begin, end) in zip(x_BTF, self._bounds(rows), strict=True):
-            with _damage(arrays):
-                x_TF[arrays.where[begin:end]] = 1 if self.binary else arrays.counts[begin:end]
+        with _damage(arrays):
+            for x_TF, (begin, end) in zip(x_BTF, self._bounds(rows), strict=True):
+                # Twice as fast as with an index of 32 bits.
+                where = arrays.where[begin:end].astype(np.intp)
+                x_TF[where] = 1 if self.binary else arrays.counts[begin:end]
         x_TBF = torch.empty(T, len(rows), F)
-        x_TBF.copy_(torch.from_numpy(x_BTF).view(len(rows), T, F).transpose(0, 1))
+        x_TBF.numpy()[...] = x_BTF.reshape(len(rows), T, F).transpose(1, 0, 2)
         x = x_TBF.view(T, len(rows), *arrays.shape)
-        return Batch(x, self.y.index_select(0, rows), self.lengths.index_select(0, rows))
+        return Batch(x, self.y.index_select(0, rows), lengths)
 
     def entries(self, rows: Tensor) -> Entries:
         """Return where the events of the samples at ``rows`` are."""
         arrays, bounds = self.arrays, self._bounds(rows)
         where = [arrays.where[begin:end] for begin, end in bounds]
-        count = [arrays.counts[begin:end] for begin, end in bounds]
-        flat = np.concatenate(where, dtype=np.int64) if where else np.zeros(0, np.int64)
-        step, place = np.divmod(flat, arrays.size)
-        sample = np.repeat(np.arange(len(rows)), [len(part) for part in where])
-        return Entries(sample, step, place, np.concatenate(count, dtype=np.int64), len(rows))
+        counts = [arrays.counts[begin:end] for begin, end in bounds]
+        step, place = np.divmod(np.concatenate(where), np.int32(arrays.size))
+        samples = np.arange(len(rows), dtype=np.int32)
+        sample = np.repeat(samples, [len(part) for part in where])
+        return Entries(sample, step, place, np.concatenate(counts), len(rows))
 
     def batch_of(self, entries: Entries, rows: Tensor) -> Batch:
         """Return a batch of the samples at ``rows`` with these events in place of their own.
 
         A length is that of the events that are there: up to and including the last one's step.
         """
-        arrays, T, B, F = self.arrays, self.arrays.steps, entries.samples, self.arrays.size
-        index = torch.from_numpy((entries.step * B + entries.sample) * F + entries.place)
+        arrays, B, F = self.arrays, entries.samples, self.arrays.size
+        # Entries come sample by sample; of one without any the length is 1.
+        begins = np.searchsorted(entries.sample, np.arange(B))
+        some = np.diff(begins, append=len(entries.sample)) > 0
+        lengths = np.ones(B, dtype=np.int64)
+        if some.any():
+            lengths[some] = np.maximum.reduceat(entries.step, begins[some]) + 1
+        T = int(lengths.max())
+        step = entries.step if T * B * F < LARGEST else entries.step.astype(np.int64)
+        index = torch.from_numpy((step * B + entries.sample) * F + entries.place)
         x = torch.zeros(T * B * F)
         with _damage(arrays):
             if self.binary:
                 x[index] = 1.0
+            elif entries.counts is None:
+                x.index_add_(0, index, torch.ones(1).expand(len(index)))
             else:
                 x.index_add_(0, index, torch.from_numpy(entries.counts).to(torch.float32))
-        lengths = np.ones(B, dtype=np.int64)
-        np.maximum.at(lengths, entries.sample, entries.step + 1)
         x = x.view(T, B, *arrays.shape)
         return Batch(x, self.y.index_select(0, rows), torch.from_numpy(lengths))
 
