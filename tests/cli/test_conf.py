@@ -8,6 +8,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from surrolab.data.events.binning import POLARITIES
+from surrolab.data.events.module import COUNTS
+from surrolab.data.events.own import BACKWARDS
+from surrolab.data.formats.npy_events import UNITS_US
 from surrolab.data.tokens import TOKENS
 from surrolab.errors import UserError
 from surrolab.models.initialization import INITS
@@ -78,6 +82,10 @@ def test_words_that_stand_in_two_places_are_the_same():
     assert GROUPS["model"]["norm"].allowed == ", ".join(NORMS)
     assert GROUPS["neuron"]["input_scale"].allowed == ", ".join(INPUT_SCALES)
     assert GROUPS["data"]["tokens"].allowed == ", ".join(TOKENS)
+    assert GROUPS["data"]["polarity"].allowed == ", ".join(POLARITIES)
+    assert GROUPS["data"]["counts"].allowed == ", ".join(COUNTS)
+    assert GROUPS["data"]["unit"].allowed == ", ".join(UNITS_US)
+    assert GROUPS["data"]["backwards"].allowed == ", ".join(BACKWARDS)
     assert GROUPS["slope"]["unit"].allowed == ", ".join(UNITS)
     assert GROUPS["slope"]["per"].allowed == ", ".join(PER)
 

@@ -1,5 +1,6 @@
 """``surrolab data``: what a set is, said and drawn."""
 
+import gc
 import io
 import re
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_the_users_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (("arrays",), "data.path: missing; allowed: the path of a file"),
         (("digits", "data.batch_size=0"), "data.batch_size: 0 is not allowed"),
         (("digits", "--samples", "0"), "--samples: 0 is not allowed"),
+        ((), "NAME: missing; allowed: arrays, "),
+        (("--cache", "shd"), "--cache: 'shd' beside it; allowed: nothing, or data.root=DIR"),
+        (("--clear-cache", "data.root=a", "x=1"), "--clear-cache: 'data.root=a x=1' beside it"),
+        (("--cache", f"data.root={__file__}"), "data.root: "),
+        (("shd", "data.root=/absent"), "data.root: there is no /absent/shd/shd_train.h5; allowed"),
+        (("saccades", "data.time_step=0"), "data.time_step: 0 is not allowed"),
+        (("saccades", "data.augment_drop=1"), "data.augment_drop: 1 is not allowed"),
+        (("events", "data.path=/absent.h5"), "data.path: /absent.h5: no such file"),
+        (("nmnist", "data.polarity=both"), "allowed: split, merge, on, off"),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -61,3 +71,37 @@ def test_what_is_wrong_is_one_line(
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert line in err
+
+
+def test_recordings_in_numbers_frames_and_what_is_kept_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = f"data.root={tmp_path / 'root'}"
+    words = ("saccades", root, "data.steps=20", "--output", str(tmp_path))
+    status, out, err = data(capsys, *words)
+    assert (status, err) == (0, "")
+    assert "saccades: Synthetic: " in out
+    assert "sample: [20 steps, 2, 16, 16]" in out
+    assert re.search(r"events a step +│ +\d", out)
+    cut = re.search(r"events cut, after │ +(\d+) \((\d\d\.\d\d)%\)", out)
+    assert cut is not None
+    assert int(cut[1]) > 0
+    assert 25 < float(cut[2]) < 45  # of three saccades, the last is cut
+    with Image.open(tmp_path / "saccades.png") as image:
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20) or []}
+    assert any(r > b + 100 for r, g, b in colours)  # ON
+    assert any(b > r + 100 for r, g, b in colours)  # OFF
+
+    status, out, err = data(capsys, "--cache", root)
+    assert (status, err) == (0, "")
+    first, *kept = out.splitlines()
+    assert first.startswith(f"binned events in {tmp_path / 'root' / 'events'}: 1 kept, 0.0")
+    assert first.endswith(" GB of at most 20 GB")
+    assert len(kept) == 1
+    assert "SaccadeRecordings threshold=0.3 " in kept[0]
+    assert kept[0].endswith(": 1797 recordings, 20 steps of 10 ms")
+    gc.collect()
+    status, out, err = data(capsys, root, "--clear-cache")
+    assert (status, err) == (0, "")
+    assert out.endswith(": 1 removed\n")
+    assert data(capsys, "--cache", root)[1].endswith(": 0 kept, 0.00 GB of at most 20 GB\n")

@@ -66,3 +66,13 @@ def test_randman_from_a_silent_start(program):
 def test_yinyang(program):
     run = program.run("run", "data=yinyang", "trainer.max_epochs=40", timeout=1500)
     assert run.result["metrics"]["test/accuracy"] >= 0.9
+
+
+def test_saccades(program):
+    found = []
+    for seed in range(3):
+        words = (f"seed={seed}", f"data.split_seed={seed}", f"data.root={program.directory}")
+        run = program.run(f"run{seed}", "experiment=saccades", *words, timeout=1500)
+        assert run.result["duration_s"] < 300
+        found.append(run.result["metrics"]["test/accuracy"])
+    assert mean(found) >= 0.94

@@ -113,7 +113,9 @@ class TokenSequences(FromFile):
         row = torch.arange(len(texts))
         ones = torch.ones_like(row)
         parts, _ = self._parted(by_part(Samples(row[:, None], y, ones, members), split))
-        tokens = self._learned([texts[at] for at in parts["train"].x[:, 0].tolist()])
+        train = parts["train"]
+        assert isinstance(train, Samples)
+        tokens = self._learned([texts[at] for at in train.x[:, 0].tolist()])
         self.token_names = tokens.names
         x, lengths = _in_steps(tokens.numbers(texts, self.most_tokens), self.steps_per_token)
         samples = Samples(x, y, lengths, members, width=len(tokens.names))

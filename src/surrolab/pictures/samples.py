@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 CURVES = 12
 """Of more channels there is a map in place of curves."""
+FRAMES = 6
+"""Into so many a recording of a camera is summed."""
 
 
 def draw_samples(
@@ -19,7 +21,8 @@ def draw_samples(
     """A row per sample: as it is on the left, what the network is given on the right; PNG.
 
     Args:
-        samples: ``[T, *shape]`` without padding, or ``[*shape]`` of static data.
+        samples: ``[T, *shape]`` without padding, or ``[*shape]`` of static data. Where a step is an
+            image, a few frames are drawn in place of every step.
         encoded: ``[T, *shape]`` each.
         titles: what is said of each sample.
         is_sequence: whether samples have a time axis.
@@ -30,13 +33,16 @@ def draw_samples(
         left, right = axes[row]
         left.set_title(title, fontsize=10, loc="left", parse_math=False)
         right.set_title("as the network is given it", fontsize=10, loc="left")
-        if is_sequence:
+        if is_sequence and sample.ndim == 4:
+            _frames(left, sample)
+        elif is_sequence:
             _over_time(left, sample)
         else:
             _still(left, sample)
         _over_time(right, steps)
-    for axis in axes[-1][0 if is_sequence else 1 :]:
-        axis.set_xlabel("time step")
+    for axis, shown in zip(axes[-1], (samples[-1], encoded[-1]), strict=True):
+        if shown is encoded[-1] or (is_sequence and shown.ndim < 4):
+            axis.set_xlabel("time step")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
@@ -51,6 +57,27 @@ def _still(axis: Axes, sample: np.ndarray) -> None:
         return
     axis.bar(np.arange(sample.size), sample.reshape(-1), color="#2f6f9f")
     axis.set_ylabel("value")
+
+
+def _frames(axis: Axes, sample: np.ndarray) -> None:
+    """Sums over parts of equal length, side by side; of two polarities, ON minus OFF."""
+    parts = np.array_split(sample, min(FRAMES, len(sample)))
+    summed = np.stack([part.sum(0) for part in parts])
+    both = summed.shape[1] == 2
+    images = summed[:, 1] - summed[:, 0] if both else summed.sum(1)
+    most = float(np.abs(images).max()) or 1.0
+    wide = np.pad(images, ((0, 0), (0, 0), (0, 1)), constant_values=np.nan)
+    axis.imshow(
+        np.concatenate(wide, axis=1)[:, :-1],
+        interpolation="nearest",
+        cmap="RdBu_r" if both else "gray_r",
+        vmin=-most if both else 0,
+        vmax=most,
+    )
+    steps = "" if len(parts) == len(sample) else f", {len(sample)} steps in {len(parts)} parts"
+    axis.set_xlabel(f"{'ON minus OFF' if both else 'summed'}{steps}", fontsize=9)
+    axis.set_xticks([])
+    axis.set_yticks([])
 
 
 def _over_time(axis: Axes, sample: np.ndarray) -> None:

@@ -8,18 +8,21 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from builders import Builder
 from recorded import shd_file
 
 from surrolab.data.events import cache as cache_module
 from surrolab.data.events.binning import Binning
 from surrolab.data.events.cache import EventCache
+from surrolab.data.events.samples import EventSamples
 from surrolab.data.events.sources import ShdRecordings
-from surrolab.errors import UserError
+from surrolab.errors import RunError, UserError
 
 BINNING = Binning(10.0, None, 1, "split")
 
@@ -318,3 +321,11 @@ def test_a_limit_that_is_none_is_refused(given: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(cache_module.LIMIT, given)
     with pytest.raises(UserError, match=rf"^\${cache_module.LIMIT}: '{given}' is not allowed"):
         cache_module.limit()
+
+
+def test_an_index_that_is_damaged_is_told_and_not_followed(tmp_path: Path, file: Path) -> None:
+    found = open_(tmp_path, file)
+    bad = replace(found, where=found.where + np.int32(found.steps * found.size))
+    samples = EventSamples.of(bad, np.arange(60), binary=False)
+    with pytest.raises(RunError, match=rf"events in {tmp_path}/events/.* are damaged; remove them"):
+        samples.batch(torch.arange(4))
