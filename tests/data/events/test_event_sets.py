@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import InProcess
 from recorded import drawn, filled, nmnist_bytes, shd_bytes, shd_file, spoken
 
 from surrolab.data import OwnEvents, PublishedEvents
@@ -127,7 +128,7 @@ def test_a_folder_as_of_nmnist(tmp_path: Path) -> None:
     assert own.split_sizes == data.split_sizes
 
 
-def test_a_true_recording_of_nmnist(tmp_path: Path) -> None:
+def test_a_true_recording_of_nmnist(tmp_path: Path, here: InProcess) -> None:
     if not SAMPLE.exists():
         pytest.skip("the true recording is not there")
     for label, number in itertools.product("ab", range(10)):
@@ -141,6 +142,10 @@ def test_a_true_recording_of_nmnist(tmp_path: Path) -> None:
     assert int(x.sum()) == len(recording.t)
     for place in range(len(batch.y)):
         assert np.array_equal(batch.x[:, place].numpy(), x[: len(batch.x)])
+    words = (f"data.path={tmp_path / 'own'}", f"data.root={tmp_path}", "data.time_step=5")
+    status, _, err = here("debug=smoke", "data=events", *words, "model.hidden=[20]")
+    assert (status, err) == (0, "")
+    assert here.run.result["status"] == "completed"
 
 
 @pytest.mark.parametrize("official", [False, True])

@@ -19,9 +19,9 @@ Whole = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to each event, or to a sample as a whole, in this order.
+    """What is done to each event, or to a sample as a whole.
 
-    Events that leave the sensor or the time window are dropped.
+    Events that have left the sensor or the time window after all of it are dropped.
 
     Args:
         drop: each event is dropped with this probability (random drop of EventDrop: Gu et al. 2021,
