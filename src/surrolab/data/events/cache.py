@@ -176,9 +176,10 @@ class EventCache:
                     found = self._read(key, recipe)
                 if found is None:
                     raise OSError("what was written cannot be read")
-            self.make_room(key)
         except OSError as error:
             return self._in_memory(source, binning, error)
+        with contextlib.suppress(OSError):
+            self.make_room(key)
         return found
 
     def _write(
