@@ -17,20 +17,22 @@ from surrolab.data.events.samples import Entries
 SIZE = 200_000
 
 
-def entries(step: int, place: int, counts: int = 1, samples: int = 1000) -> Entries:
-    per = SIZE // counts
+def entries(step: int, place: int, samples: int = 1000) -> Entries:
     return Entries(
-        np.sort(np.arange(per, dtype=np.int32) % samples),
-        np.full(per, step, np.int32),
-        np.full(per, place, np.int32),
-        np.full(per, counts, np.uint8),
+        np.sort(np.arange(SIZE, dtype=np.int32) % samples),
+        np.full(SIZE, step, np.int32),
+        np.full(SIZE, place, np.int32),
+        None,
         samples,
     )
 
 
 def augmented(given: Entries, shape: tuple[int, ...], **options: Any) -> Entries:
-    draw = np.random.default_rng(0)
-    return Augmentation(**options)(given, shape, 100, 2.0, draw)
+    """What is left of the events."""
+    found = Augmentation(**options)(given, shape, 100, 2.0, np.random.default_rng(0))
+    assert found.kept is not None
+    sample, step, place = (part[found.kept] for part in found[:3])
+    return Entries(sample, step, place, None, found.samples)
 
 
 def test_nothing_is_drawn_by_default() -> None:
@@ -40,9 +42,8 @@ def test_nothing_is_drawn_by_default() -> None:
 
 
 def test_events_are_dropped_one_by_one() -> None:
-    found = augmented(entries(50, 7, counts=4), (20,), drop=0.3)
+    found = augmented(entries(50, 7), (20,), drop=0.3)
     assert len(found.step) == pytest.approx(0.7 * SIZE, rel=0.01)
-    assert found.counts is None
     kept = np.bincount(found.sample)
     assert kept.var() == pytest.approx(200 * 0.3 * 0.7, rel=0.15)
 

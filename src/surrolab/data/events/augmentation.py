@@ -65,7 +65,7 @@ class Augmentation:
         time_step: float,
         draw: np.random.Generator,
     ) -> Entries:
-        """Return other entries, each of one event.
+        """Return the entries elsewhere, and which of them count.
 
         Args:
             entries: of a batch.
@@ -74,22 +74,17 @@ class Augmentation:
             time_step: length of a step, ms.
             draw: where random numbers come from.
         """
-        sample, step, place = entries.sample, entries.step, entries.place
-        if entries.counts is not None and entries.counts.max(initial=0) > 1:
-            sample, step, place = (
-                np.repeat(part, entries.counts) for part in (sample, step, place)
-            )
+        sample, step, place, _, samples = entries
+        kept = np.ones(len(sample), dtype=np.bool_)
         if self.drop:
             kept = draw.random(len(sample), dtype=np.float32) >= self.drop
-            sample, step, place = sample[kept], step[kept], place[kept]
-        inside = np.ones(len(sample), dtype=np.bool_)
         if self.time_jitter or self.time_shift:
-            step = self._moved(sample, step, entries.samples, time_step, draw)
-            inside &= (step >= 0) & (step < steps)
+            step = self._moved(sample, step, samples, time_step, draw)
+            kept &= (step >= 0) & (step < steps)
         if self.shift or self.channel_jitter:
-            place, on_sensor = self._displaced(sample, place, entries.samples, shape, draw)
-            inside &= on_sensor
-        return Entries(sample[inside], step[inside], place[inside], None, entries.samples)
+            place, on_sensor = self._displaced(sample, place, samples, shape, draw)
+            kept &= on_sensor
+        return Entries(sample, step, place, kept, samples)
 
     def _moved(
         self,

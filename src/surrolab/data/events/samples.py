@@ -16,20 +16,20 @@ from surrolab.errors import RunError
 
 
 class Entries(NamedTuple):
-    """The bins of a batch that are not empty, sample by sample.
+    """The events of a batch, one by one and sample by sample.
 
     Attributes:
-        sample: int32 place in the batch, ascending, ``[K]``.
-        step: int32 time step, ``[K]``.
-        place: int32 flat index into the shape of a step, ``[K]``.
-        counts: uint8 events, ``[K]``; None for one each.
+        sample: int32 place in the batch, ascending, ``[E]``.
+        step: int32 time step, ``[E]``.
+        place: int32 flat index into the shape of a step, ``[E]``.
+        kept: which of them count, ``[E]``; None for all.
         samples: number of samples B.
     """
 
     sample: NDArray[np.int32]
     step: NDArray[np.int32]
     place: NDArray[np.int32]
-    counts: NDArray[np.uint8] | None
+    kept: NDArray[np.bool_] | None
     samples: int
 
 
@@ -101,10 +101,13 @@ class EventSamples(SampleTable):
         arrays, bounds = self.arrays, self._bounds(rows)
         where = [arrays.where[begin:end] for begin, end in bounds]
         counts = [arrays.counts[begin:end] for begin, end in bounds]
-        step, place = np.divmod(np.concatenate(where), np.int32(arrays.size))
-        samples = np.arange(len(rows), dtype=np.int32)
-        sample = np.repeat(samples, [len(part) for part in where])
-        return Entries(sample, step, place, np.concatenate(counts), len(rows))
+        flat, each = np.concatenate(where), np.concatenate(counts)
+        if each.max(initial=0) > 1:
+            flat = np.repeat(flat, each)
+        step, place = np.divmod(flat, np.int32(arrays.size))
+        sizes = [int(part.sum(dtype=np.int64)) for part in counts]
+        sample = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
+        return Entries(sample, step, place, None, len(rows))
 
     def batch_of(self, entries: Entries, rows: Tensor) -> Batch:
         """Return a batch of the samples at ``rows`` with these events in place of their own.
@@ -112,23 +115,28 @@ class EventSamples(SampleTable):
         A length is that of the events that are there: up to and including the last one's step.
         """
         arrays, B, F = self.arrays, entries.samples, self.arrays.size
-        # Entries come sample by sample; of one without any the length is 1.
-        begins = np.searchsorted(entries.sample, np.arange(B))
-        some = np.diff(begins, append=len(entries.sample)) > 0
+        sample, step, place, kept, _ = entries
+        if kept is not None:
+            step = np.where(kept, step, np.int32(0))  # of no account for the length
+        begins = np.searchsorted(sample, np.arange(B))
+        some = np.diff(begins, append=len(sample)) > 0
         lengths = np.ones(B, dtype=np.int64)
         if some.any():
-            lengths[some] = np.maximum.reduceat(entries.step, begins[some]) + 1
+            lengths[some] = np.maximum.reduceat(step, begins[some]) + 1
         T = int(lengths.max())
-        step = entries.step if T * B * F < LARGEST else entries.step.astype(np.int64)
-        index = torch.from_numpy((step * B + entries.sample) * F + entries.place)
-        x = torch.zeros(T * B * F)
+        wide = step if T * B * F < LARGEST - 1 else step.astype(np.int64)
+        flat = (wide * B + sample) * F + place
+        if kept is not None:
+            # What does not count goes to a place behind all others: cheaper than to pick the rest.
+            flat = np.where(kept, flat, flat.dtype.type(T * B * F))
+        index = torch.from_numpy(flat)
+        x = torch.zeros(T * B * F + 1)
         with _damage(arrays):
             if self.binary:
                 x[index] = 1.0
-            elif entries.counts is None:
-                x.index_add_(0, index, torch.ones(1).expand(len(index)))
             else:
-                x.index_add_(0, index, torch.from_numpy(entries.counts).to(torch.float32))
+                x.index_add_(0, index, torch.ones(1).expand(len(index)))
+        x = x[:-1]
         x = x.view(T, B, *arrays.shape)
         return Batch(x, self.y.index_select(0, rows), torch.from_numpy(lengths))
 
