@@ -98,13 +98,22 @@ def test_time_shift_moves_a_sample_as_a_whole_and_drops_what_leaves() -> None:
     assert 1 - len(found.step) / SIZE == pytest.approx(3.5 / 10, abs=0.05)
 
 
+def test_what_is_moved_beyond_all_bounds_is_gone() -> None:
+    for options in ({"time_jitter": 1e300}, {"time_shift": 1e300}, {"time_jitter": 1e30}):
+        assert len(augmented(entries(50, 7), (20,), **options).step) < 5
+    few = augmented(entries(50, 7), (20,), channel_jitter=60_000.0)
+    assert len(few.step) < 200
+    assert len(augmented(entries(50, 7, 100_000), (20,), shift=60_000).step) < 200
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
         ({"drop": 1.0}, "augment_drop: 1.0 is not allowed; allowed: a number from 0 to below 1"),
         ({"time_jitter": -1.0}, "augment_time_jitter: -1.0 is not allowed"),
         ({"channel_jitter": float("nan")}, "augment_channel_jitter: nan is not allowed"),
-        ({"shift": 1.5}, "augment_shift: 1.5 is not allowed; allowed: a whole number of 0 or more"),
+        ({"shift": 1.5}, "augment_shift: 1.5 is not allowed; allowed: a whole number from 0"),
+        ({"shift": 1 << 16}, "augment_shift: 65536 is not allowed; allowed: a whole number from 0"),
         ({"time_shift": float("inf")}, "augment_time_shift: inf is not allowed"),
     ],
 )

@@ -15,6 +15,8 @@ from surrolab.data.samples import SampleSet
 from surrolab.seeding import stream
 
 Whole = NDArray[np.int32]
+# Beyond any sensor and any recording, and within 32 bits.
+FARTHEST, LONGEST = 1 << 16, 1e9
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Augmentation:
     def __post_init__(self) -> None:
         number_from("augment_drop", self.drop, 0, below=1)
         number_from("augment_time_jitter", self.time_jitter, 0)
-        number_from("augment_channel_jitter", self.channel_jitter, 0)
-        whole_number("augment_shift", self.shift, 0)
+        number_from("augment_channel_jitter", self.channel_jitter, 0, below=FARTHEST)
+        whole_number("augment_shift", self.shift, 0, FARTHEST - 1)
         number_from("augment_time_shift", self.time_shift, 0)
 
     def __bool__(self) -> bool:
@@ -96,10 +98,11 @@ class Augmentation:
     ) -> Whole:
         time = draw.random(len(step), dtype=np.float32)
         if self.time_jitter:
-            time += _normal(len(step), self.time_jitter / time_step, draw)
+            time += _normal(len(step), min(self.time_jitter / time_step, LONGEST), draw)
         if self.time_shift:
-            most = self.time_shift / time_step
+            most = min(self.time_shift / time_step, LONGEST)
             time += draw.uniform(-most, most, samples).astype(np.float32)[sample]
+        np.clip(time, -LONGEST, LONGEST, out=time)
         return step + np.floor(time, out=time).astype(np.int32)
 
     def _displaced(
