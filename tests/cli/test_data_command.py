@@ -53,7 +53,7 @@ def test_the_users_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (("arrays",), "data.path: missing; allowed: the path of a file"),
         (("digits", "data.batch_size=0"), "data.batch_size: 0 is not allowed"),
         (("digits", "--samples", "0"), "--samples: 0 is not allowed"),
-        ((), "NAME: missing; allowed: arrays, "),
+        ((), "NAME: missing; allowed: "),
         (("--cache", "shd"), "--cache: 'shd' beside it; allowed: nothing, or data.root=DIR"),
         (("--clear-cache", "data.root=a", "x=1"), "--clear-cache: 'data.root=a x=1' beside it"),
         (("--cache", f"data.root={__file__}"), "data.root: "),
