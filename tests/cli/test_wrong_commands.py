@@ -78,7 +78,7 @@ WRONG = {
     "name=a/b": "text without slashes",
     "data.batch_size=0": "at least 1",
     "data.batch_size=-64": "at least 1",
-    "data=mnits": "did you mean 'mnist'? allowed: arrays, ",
+    "data=mnits": "did you mean 'mnist'? allowed: ",
     "encoding.steps=0": "at least 1",
     "neuron.beta=0.9 neuron.tau=10": "one of the two",
     "neuron.beta=1.5": "at most 1",
