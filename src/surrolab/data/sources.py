@@ -153,3 +153,79 @@ TREC = Published(
         ),
     ),
 )
+
+# MD5 of shd as in the Zenke lab's md5sums.txt, repeated by loaders in public repositories; of ssc,
+# for which those repeat the ZIP files', as in neuromorphs/tonic, tonic/datasets/hsd.py.
+_ZENKE = ("https://zenkelab.org/datasets/", "https://compneuro.net/datasets/")
+_SPEECH = {
+    "shd_train.h5.gz": "d47c9825dee33347913e8ce0f2be08b0",
+    "shd_test.h5.gz": "3062a80ec0c5719404d5b02e166543b1",
+    "ssc_train.h5.zip": "d102be95e7144fcc0553d1f45ba94170",
+    "ssc_valid.h5.zip": "b4eee3516a4a90dd0c71a6ac23a8ae43",
+    "ssc_test.h5.zip": "a35ff1e9cffdd02a20eb850c17c37748",
+}
+
+
+def _speech(name: str) -> Published:
+    return Published(
+        _ZENKE[0],
+        "CC BY 4.0 (Zenke lab)",
+        tuple(
+            Remote(
+                file,
+                tuple(f"{address}{file}" for address in _ZENKE),
+                md5=md5,
+                unpacked=file.rpartition(".")[0],
+            )
+            for file, md5 in _SPEECH.items()
+            if file.startswith(name)
+        ),
+    )
+
+
+# Addresses and MD5 as in neuromorphs/tonic, tonic/datasets/nmnist.py and dvsgesture.py. Figshare
+# gives programs a page instead of the file at the second address; browsers get it.
+_MENDELEY = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files"
+_FIGSHARE = ("https://ndownloader.figshare.com/files/", "https://figshare.com/ndownloader/files/")
+
+# The files stand in the order of the parts: train, validation where there is one, test.
+EVENT_SETS: Mapping[str, Published] = {
+    "shd": _speech("shd"),
+    "ssc": _speech("ssc"),
+    "nmnist": Published(
+        "https://www.garrickorchard.com/datasets/n-mnist",
+        "CC BY-SA 4.0 (see the address)",
+        (
+            Remote(
+                "Train.zip",
+                (f"{_MENDELEY}/39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",),
+                md5="20959b8e626244a1b502305a9e6e2031",
+                unpacked="Train",
+            ),
+            Remote(
+                "Test.zip",
+                (f"{_MENDELEY}/05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",),
+                md5="69ca8762b2fe404d9b9bad1103e97832",
+                unpacked="Test",
+            ),
+        ),
+    ),
+    "dvs_gesture": Published(
+        f"{_FIGSHARE[1]}38022171 (and 38020584 for test)",
+        "CC BY 4.0 (IBM)",
+        (
+            Remote(
+                "ibmGestureTrain.tar.gz",
+                tuple(f"{address}38022171" for address in _FIGSHARE),
+                md5="3a8f0d4120a166bac7591f77409cb105",
+                unpacked="ibmGestureTrain",
+            ),
+            Remote(
+                "ibmGestureTest.tar.gz",
+                tuple(f"{address}38020584" for address in _FIGSHARE),
+                md5="56070e45dadaa85fff82e0fbfbc06de5",
+                unpacked="ibmGestureTest",
+            ),
+        ),
+    ),
+}

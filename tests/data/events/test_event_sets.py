@@ -12,9 +12,9 @@ from recorded import drawn, filled, nmnist_bytes, shd_bytes, shd_file, spoken
 
 from surrolab.data import OwnEvents, PublishedEvents
 from surrolab.data.description import describe
-from surrolab.data.events.published import SETS
 from surrolab.data.formats.events import Recording
 from surrolab.data.formats.nmnist import read_nmnist_recording
+from surrolab.data.sources import EVENT_SETS
 from surrolab.errors import UserError
 
 SAMPLE = (
@@ -179,13 +179,13 @@ def test_speech_in_its_official_parts(tmp_path: Path) -> None:
     assert ssc.licence == "CC BY 4.0 (Zenke lab)"
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", EVENT_SETS)
 def test_a_set_that_is_missing_says_where_it_is(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError) as caught:
         PublishedEvents(name, root=tmp_path)
     line = str(caught.value)
     assert line.startswith(f"root: there is no {tmp_path / name}")
-    assert SETS[name].address in line
+    assert EVENT_SETS[name].address in line
     assert "\n" not in line
 
 

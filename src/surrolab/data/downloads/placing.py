@@ -70,8 +70,9 @@ def _unpack(part: Path, folder: Path, remote: Remote) -> str | None:
     shutil.rmtree(place, ignore_errors=True)  # of a process that was killed
     try:
         unpack(part, place, "data.root")
-        inner = place / remote.unpacked
-        content = inner if os.path.lexists(inner) else place
+        # A .gz file says itself what it becomes: what it is called without that.
+        names = (remote.unpacked, part.name.removesuffix(".gz"))
+        content = next((place / name for name in names if os.path.lexists(place / name)), place)
         for name in remote.holds:
             wanted = Path(name).relative_to(remote.unpacked)
             if not os.path.lexists(content / wanted):
