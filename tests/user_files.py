@@ -21,6 +21,7 @@ def shd(path: Path, rng: np.random.Generator, count: int) -> None:
                 values = np.sort(rng.random(50)) if name == "times" else rng.integers(0, 700, 50)
                 made[at] = values.astype(dtype)
         file["labels"] = (np.arange(count) % 2).astype(np.uint16)
+        file["extra/keys"] = np.array([b"one", b"two"])
         file["extra/speaker"] = (np.arange(count) // 2 % 5).astype(np.uint16)
 
 
@@ -63,6 +64,12 @@ def words_for(name: str, folder: Path) -> list[str]:
         (folder / name).mkdir(exist_ok=True)
         for part in SHD_SETS[name]:
             shd(folder / name / f"{name}_{part}.h5", rng, 30)
+    if name == "tonic":
+        (folder / "SHD").mkdir(exist_ok=True)
+        for part in SHD_SETS["shd"]:
+            shd(folder / "SHD" / f"shd_{part}.h5", rng, 30)
+            (folder / "SHD" / f"shd_{part}.h5.zip").touch()  # its class wants it
+        return ["data.set=SHD"]
     if name == "nmnist":
         for part, digit, at in itertools.product(("Train", "Test"), range(10), range(3)):
             events = np.column_stack(

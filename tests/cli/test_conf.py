@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from surrolab.data.events.binning import POLARITIES
 from surrolab.data.events.module import COUNTS
 from surrolab.data.events.own import BACKWARDS
+from surrolab.data.events.tonic_events import STARTS
 from surrolab.data.formats.npy_events import UNITS_US
 from surrolab.data.tokens import TOKENS
 from surrolab.errors import UserError
@@ -86,6 +87,7 @@ def test_words_that_stand_in_two_places_are_the_same():
     assert GROUPS["data"]["counts"].allowed == ", ".join(COUNTS)
     assert GROUPS["data"]["unit"].allowed == ", ".join(UNITS_US)
     assert GROUPS["data"]["backwards"].allowed == ", ".join(BACKWARDS)
+    assert GROUPS["data"]["start"].allowed == ", ".join(STARTS)
     assert GROUPS["slope"]["unit"].allowed == ", ".join(UNITS)
     assert GROUPS["slope"]["per"].allowed == ", ".join(PER)
 

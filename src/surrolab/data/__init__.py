@@ -7,6 +7,7 @@ from surrolab.data.digits import Digits
 from surrolab.data.events.own import OwnEvents
 from surrolab.data.events.published import PublishedEvents
 from surrolab.data.events.saccades import Saccades
+from surrolab.data.events.tonic_events import TonicEvents
 from surrolab.data.images import Cifar10, IdxImages
 from surrolab.data.languages import Languages
 from surrolab.data.mnist5k import Mnist5k
@@ -41,6 +42,7 @@ __all__ = [
     "Sst2",
     "Text",
     "TimeSeries",
+    "TonicEvents",
     "Trec",
     "Ucr",
     "YinYang",

@@ -117,6 +117,7 @@ GROUPS: dict[str, dict[str, Key]] = {
         "columns": text("the letters x, y, p and t in some order"),
         "unit": choice("us", "ms", "s"),
         "backwards": choice("error", "sort"),
+        "start": choice("clock", "first"),
         "augment_time_jitter": _not_negative,
         "augment_channel_jitter": _not_negative,
         "augment_drop": _fraction,
