@@ -154,8 +154,8 @@ TREC = Published(
     ),
 )
 
-# MD5 of shd as in the Zenke lab's md5sums.txt, repeated by loaders in public repositories; of ssc,
-# for which those repeat the ZIP files', as in neuromorphs/tonic, tonic/datasets/hsd.py.
+# The lab publishes each file as .gz and as .zip. Of each set the one whose MD5 (those of the lab's
+# md5sums.txt) loaders in public repositories repeat: of ssc, neuromorphs/tonic's hsd.py.
 _ZENKE = ("https://zenkelab.org/datasets/", "https://compneuro.net/datasets/")
 _SPEECH = {
     "shd_train.h5.gz": "d47c9825dee33347913e8ce0f2be08b0",
@@ -183,8 +183,8 @@ def _speech(name: str) -> Published:
     )
 
 
-# Addresses and MD5 as in neuromorphs/tonic, tonic/datasets/nmnist.py and dvsgesture.py. Figshare
-# gives programs a page instead of the file at the second address; browsers get it.
+# Addresses and MD5 as in neuromorphs/tonic, tonic/datasets/nmnist.py and dvsgesture.py. At tonic's
+# address Figshare is said to give browsers alone the file; the first is the one other loaders have.
 _MENDELEY = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files"
 _FIGSHARE = ("https://ndownloader.figshare.com/files/", "https://figshare.com/ndownloader/files/")
 

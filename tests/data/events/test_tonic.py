@@ -252,18 +252,23 @@ def test_it_is_fetched_once_that_is_asked_for(
     same_as = TonicEvents("SHD", root=tmp_path / "own").arrays
     assert np.array_equal(TonicEvents("SHD", root=root).arrays.where, same_as.where)
     assert len(files.requests) == len(wanted)
-    assert not (root / "SHD" / tonic_sets.UNFINISHED).exists()
+    assert not list((root / "SHD").glob(f"{tonic_sets.UNFINISHED}*"))
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
 def test_what_was_broken_off_while_it_was_unpacked_is_not_taken(
-    tonic: Any, files: HttpFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: str, tonic: Any, files: HttpFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archives(tonic, tmp_path / "own", files, monkeypatch)
     root = tmp_path / "root"
 
-    def killed(*_: Any) -> None:
-        (root / "SHD" / "shd_train.h5").write_bytes(b"half")
-        raise KeyboardInterrupt
+    unpack = tonic_sets.unpack
+
+    def killed(path: Path, *others: Any) -> None:
+        if path.name == f"shd_{part}.h5.zip":
+            (root / "SHD" / f"shd_{part}.h5").write_bytes(b"half")
+            raise KeyboardInterrupt
+        unpack(path, *others)
 
     with monkeypatch.context() as patched:
         patched.setattr(tonic_sets, "unpack", killed)

@@ -26,8 +26,8 @@ from surrolab.locks import take
 OPTION = "data.root"
 # What a `split` may be called; a set's own description says which of them it has.
 SPLITS = {"train": ("train",), "val": ("valid", "val"), "test": ("test",)}
-# Beside the files of a set that are being fetched: where it is left over, they may not be whole.
-UNFINISHED = ".unfinished"
+# With the name of a part, beside files that are being fetched: left over, they may not be whole.
+UNFINISHED = ".unfinished-"
 LOCK = ".tonic-lock"
 
 
@@ -74,7 +74,7 @@ def open_parts(name: str, root: Path, download: bool) -> dict[str, Any]:
 
     def parts(fetch: bool) -> dict[str, Any]:
         return {
-            stage: _opened(kind, package.Dataset, root, fetch, words)
+            stage: _opened(kind, package.Dataset, root, fetch, words, f"{UNFINISHED}{stage}")
             for stage, words in _parts(kind).items()
         }
 
@@ -135,9 +135,11 @@ def _parts(kind: type) -> dict[str, dict[str, Any]]:
     return {"": {}}
 
 
-def _opened(kind: Any, base: Any, root: Path, download: bool, words: dict[str, Any]) -> Any:
+def _opened(
+    kind: Any, base: Any, root: Path, download: bool, words: dict[str, Any], unfinished: str
+) -> Any:
     def exists(self: Any) -> bool:
-        mark = Path(self.location_on_system, UNFINISHED)
+        mark = Path(self.location_on_system, unfinished)
         if kind._check_exists(self) and not mark.exists():
             return True
         if not download:
@@ -166,7 +168,7 @@ def _opened(kind: Any, base: Any, root: Path, download: bool, words: dict[str, A
             "put its files there as tonic's documentation says",
         ) from error
     if download:
-        Path(dataset.location_on_system, UNFINISHED).unlink(missing_ok=True)
+        Path(dataset.location_on_system, unfinished).unlink(missing_ok=True)
     return dataset
 
 
@@ -191,7 +193,7 @@ def _fetch(dataset: Any, name: str) -> None:
     remote = Remote(dataset.filename, (dataset.url,), md5=dataset.file_md5)
     path = folder / remote.name
     if path.is_file() and remote.mismatch(path):
-        path.unlink()  # empty, so that tonic should not miss it
+        path.unlink()  # such as the empty one that stands in for it
     published = Published(dataset.url, "", (remote,))
     provide(folder.parent, name, published, True, below=folder.name)
     place = folder / ".unpacked"
