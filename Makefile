@@ -44,6 +44,7 @@ bench: setup ## measure speed beside other libraries, and accuracies, for docs/ 
 	$(BIN)/python tests/bench/overhead.py
 	$(BIN)/python tests/bench/accuracy.py
 	$(BIN)/python tests/bench/loading.py
+	$(BIN)/python tests/bench/tasks.py
 	$(BIN)/python tests/bench/sweeps.py
 
 clean: ## remove the virtual environment and caches; runs in outputs/ stay

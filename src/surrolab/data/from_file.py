@@ -47,9 +47,10 @@ class FromFile(DataModule):
         **options: Any,
     ) -> None:
         super().__init__(batch_size, root, split_seed, **options)
-        self._content, self._names = self.read()
+        content, self._names = self.read()
+        self._content: Splits | None = content
         self.classes = len(self._names)
-        train = self._content.train
+        train = content.train
         self.steps = train.sample_shape[0] if self.sequences else None
         self.sample_shape = train.sample_shape[self.sequences :]
 
@@ -67,8 +68,9 @@ class FromFile(DataModule):
         return list(self._names)
 
     def load(self) -> Splits:
-        """Return the samples that were read."""
-        return self._content
+        """Return the samples, which are not kept here as well: the parts split off are copies."""
+        content, self._content = self._content, None
+        return self.read().splits if content is None else content
 
 
 def file_path(path: str | os.PathLike[str] | None) -> Path:
