@@ -8,10 +8,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from surrolab.data.events.binning import POLARITIES
+from surrolab.data.events.binning import POLARITIES, STARTS
 from surrolab.data.events.module import COUNTS
 from surrolab.data.events.own import BACKWARDS
-from surrolab.data.events.tonic_events import STARTS
 from surrolab.data.formats.npy_events import UNITS_US
 from surrolab.data.tokens import TOKENS
 from surrolab.errors import UserError

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from surrolab.run.directory import RunDirectory
+from surrolab.schema.later import LATER
 
 WRONG = {
     "surogate=sigmoid": "did you mean 'surrogate'",
@@ -151,6 +152,8 @@ UNFIT = {
     "data.val_fraction=0.001": "data.val_fraction",
     "model.freeze=[hidden1,readout]": "model.freeze: nothing is left to train",
     "data.batch_size=1 model.norm=step": "data.batch_size: 1",
+    "trainer.sync_batchnorm=true model.norm=tdbn trainer.accelerator=cpu": "true needs GPUs",
+    "trainer.limit_test_batches=0.1": "trainer.limit_test_batches: 0.1 of 6 is none",
     "data=japanese_vowels trainer.sync_batchnorm=true model.norm=step": "trainer.sync_batchnorm: "
     "true",
 }
@@ -197,6 +200,20 @@ def refused(program, path, *words):
     for name, content in weights.items():
         assert name.read_bytes() == content, "a checkpoint was touched"
     return line
+
+
+def test_resume_of_a_run_that_is_older_than_some_keys(program, finished):
+    def older(config):
+        for group, keys in LATER.items():
+            for key in keys:
+                config[group].pop(key, None)
+
+    edit(finished, older)
+    process = program(f"resume={finished}", "trainer.max_epochs=4")
+    assert process.returncode == 0, process.stderr
+    assert "completed" in process.stdout
+    edit(finished, lambda config: config["surrogate"].pop("slope"))  # which every run had
+    assert "surrogate.slope: missing; it has to be there" in refused(program, finished)
 
 
 def test_resume_with_a_truncated_checkpoint(program, finished):

@@ -225,12 +225,22 @@ def test_a_run_does_not_go_on_with_other_data(program: Program) -> None:
     again = Program(elsewhere)
     process = again("resume=run", "trainer.max_epochs=3")  # the path is kept whole
     assert process.returncode == 0, process.stderr
-    npz(program.directory, **own | {"y": own["y"][::-1]})
-    process = again("resume=run", "trainer.max_epochs=4")
-    assert process.returncode == 2
     assert path.name == "own.npz"
-    assert "data: its " in process.stderr
-    assert "the run began with; allowed: the data as they were, or a new run" in process.stderr
+    for other, what in ({"y": own["y"][::-1]}, "split is"), ({"x": own["x"] + 1}, "content is"):
+        npz(program.directory, **own | other)
+        process = again("resume=run", "trainer.max_epochs=4")
+        assert process.returncode == 2
+        assert f"data: its {what} not " in process.stderr
+        assert "the run began with; allowed: the data as they were, or a new run" in process.stderr
+
+
+def test_folds_are_not_of_data_with_a_validation_part(tmp_path: Path) -> None:
+    own = waves()
+    split = np.resize(["train", "val", "train", "train", "test"], len(own["y"]))
+    data = Arrays(npz(tmp_path, **own, split=split), folds=3)
+    with pytest.raises(ValueError, match=r"^folds: 3 is not allowed, as the data have"):
+        data.setup()
+    Arrays(npz(tmp_path, **own), folds=3).setup()
 
 
 WRONG: dict[str, tuple[str, ...]] = {

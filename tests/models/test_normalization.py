@@ -195,3 +195,14 @@ def _inputs(network: Any, x: Tensor) -> list[tuple[Any, Tensor]]:
             pairs.append((layer, x))
             x = layer(x).out
     return pairs
+
+
+def test_norms_of_steps_that_are_not_there_get_a_gradient_of_nothing() -> None:
+    """And not none at all, for which processes that train together would wait."""
+    norm, cur = make("bntt", (3,)), currents((3,))
+    norm(cur, torch.tensor([2] * BATCH))[:, :, 0].sum().backward()
+    norm(cur[:3])[:, :, 0].sum().backward()
+    gradients = [parameter.grad for parameter in norm.parameters()]
+    assert len(gradients) == STEPS
+    assert all(gradient is not None for gradient in gradients)
+    assert not any(gradient.any() for gradient in gradients[3:])

@@ -35,6 +35,12 @@ def test_two_processes_learn_what_one_learns(program):
     assert accuracy * size == pytest.approx(round(accuracy * size), abs=1e-3)
 
 
+@pytest.mark.slow
+def test_two_processes_whose_batches_differ_in_length(program):
+    words = ("data=japanese_vowels", "model.norm=bntt", "trainer=ddp_cpu", "trainer.max_epochs=2")
+    assert program.run("run", *words).result["metrics"]["test/accuracy"] > 0.3
+
+
 # Weights stay as they are to the last bit, so that nothing but the statistics can differ.
 STILL = (
     *("trainer.max_epochs=2", "optimizer.lr=1e-12", "encoding.steps=5", "model.hidden=[20,11]"),

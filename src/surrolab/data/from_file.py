@@ -1,5 +1,6 @@
 """Data that are known only when their file has been read."""
 
+import hashlib
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from surrolab.data.formats.labels import SPLITS, class_names
 from surrolab.data.module import DataModule
-from surrolab.data.samples import SampleTable, Splits
+from surrolab.data.samples import Samples, SampleTable, Splits
 
 OPTION = "data.path"
 
@@ -50,6 +51,7 @@ class FromFile(DataModule):
         content, self._names = self.read()
         self._content: Splits | None = content
         self.classes = len(self._names)
+        self._digest = _digest(content)
         train = content.train
         self.steps = train.sample_shape[0] if self.sequences else None
         self.sample_shape = train.sample_shape[self.sequences :]
@@ -71,6 +73,19 @@ class FromFile(DataModule):
         """Return the samples, which are not kept here as well: the parts split off are copies."""
         content, self._content = self._content, None
         return self.read().splits if content is None else content
+
+    @property
+    def content(self) -> str:
+        return self._digest
+
+
+def _digest(splits: Splits) -> str:
+    digest = hashlib.sha256()
+    for samples in splits:
+        if isinstance(samples, Samples):
+            digest.update(samples.x.contiguous().numpy().data)
+            digest.update(samples.lengths.numpy().data)
+    return digest.hexdigest()
 
 
 def file_path(path: str | os.PathLike[str] | None) -> Path:

@@ -127,6 +127,16 @@ class DataModule(pl.LightningDataModule, ABC):
         return [str(number) for number in range(self.classes)]
 
     @property
+    def step_ms(self) -> float | None:
+        """How much of the recorded time a step is, in ms; None where there is no such thing."""
+        return None
+
+    @property
+    def content(self) -> str | None:
+        """A digest of the files that the samples are of; None where they are not of files."""
+        return None
+
+    @property
     def split_indices(self) -> dict[str, Tensor]:
         """Which samples are in "train", "val" and "test": int64, ``[n]`` each.
 
@@ -191,6 +201,11 @@ class DataModule(pl.LightningDataModule, ABC):
     ) -> tuple[dict[Stage, SampleTable], dict[Stage, Tensor]]:
         """The samples of each stage, and their indices; by labels and groups alone."""
         train, val, test = loaded if isinstance(loaded, Splits) else Splits(loaded)
+        if val is not None and self.folds is not None:
+            raise ValueError(
+                f"folds: {self.folds} is not allowed, as the data have a validation part of their "
+                "own; allowed: null"
+            )
         index = {"train": torch.arange(len(train))}
         if test is None:
             rest, part = split_off(train, "test_fraction", self.test_fraction, self.split_seed)

@@ -1,6 +1,8 @@
 """From a checked configuration to objects."""
 
 import contextlib
+import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +36,8 @@ from surrolab.run.timing import set_time
 from surrolab.seeding import seed_all
 from surrolab.task import Task
 from surrolab.tracking import Tracking
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -131,6 +135,7 @@ def build_parts(config: dict[str, Any]) -> Parts:
             "data.batch_size: 1 leaves nothing to normalise over; allowed: 2 or more with "
             f"model.norm={config['model']['norm']}"
         )
+    _told_of_time(config, data)
     if config["trainer"]["sync_batchnorm"] and data.is_sequence:
         norm = config["model"]["norm"]
         if norm in ("step", "bntt"):
@@ -157,6 +162,25 @@ def build_parts(config: dict[str, Any]) -> Parts:
         lengths = torch.tensor([steps if data.is_sequence else 1])
         encoder(one, lengths, is_sequence=data.is_sequence)
     return Parts(data, task, callbacks, tracking, labelled, slopes, diagnostics)
+
+
+def _told_of_time(config: dict[str, Any], data: DataModule) -> None:
+    """Say so where times in ms are counted in other steps than the data's."""
+    neuron, model = config["neuron"], config["model"]
+    times = [
+        *(f"neuron.{key}" for key in ("tau", "tau_syn", "tau_adapt") if neuron.get(key)),
+        *(f"model.{key}" for key in ("max_delay", "readout_tau") if model.get(key)),
+    ]
+    step = data.step_ms
+    if step is not None and times and not math.isclose(step, neuron["dt"]):
+        log.warning(
+            "%s: in steps of neuron.dt=%g ms, but a step of these data is %g ms long; with "
+            "neuron.dt=%g they are times of the recordings",
+            ", ".join(times),
+            neuron["dt"],
+            step,
+            step,
+        )
 
 
 def build_trainer(
@@ -205,4 +229,7 @@ def build_trainer(
         )
     except (MisconfigurationException, RuntimeError, TypeError, ImportError) as error:
         raise UserError(f"trainer: {one_line(error)}") from error
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    if config["trainer"]["sync_batchnorm"] and config["model"]["norm"] != "none" and on_cpu:
+        raise UserError("trainer.sync_batchnorm: true needs GPUs; allowed: false on the CPU")
     return trainer

@@ -13,6 +13,7 @@ import yaml
 from surrolab.errors import HeldError, UserError
 from surrolab.files import write_json, write_text
 from surrolab.locks import hold
+from surrolab.schema import with_later_keys
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class RunDirectory:
         write_text(self.config, header + yaml.safe_dump(config, sort_keys=False))
 
     def read_config(self) -> dict[str, Any]:
-        """The configuration as plain data, not yet checked.
+        """The configuration as plain data, not yet checked, with keys that are newer than it.
 
         Raises:
             UserError: it cannot be read.
@@ -202,7 +203,7 @@ class RunDirectory:
             raise UserError(f"resume: {self.config} cannot be read: {_first(error)}") from error
         if not isinstance(config, dict):
             raise UserError(f"resume: {self.config} is no configuration; allowed: that of a run")
-        return config
+        return with_later_keys(config)
 
     def read_result(self) -> dict[str, Any]:
         """``result.json``, or nothing where there is none yet."""

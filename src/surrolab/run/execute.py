@@ -123,6 +123,7 @@ def _fit_and_test(
     trainer = build_trainer(config, parts, directory, [files], watching)
     with blame("data", config["data"]):
         parts.data.setup()
+    _something_to_test(config, parts)
     device = str(trainer.strategy.root_device)
     precision = str(trainer.precision)  # not always what was asked for
     facts = provenance(config, parts.task.network, device, trainer.world_size, precision)
@@ -162,6 +163,16 @@ def _fit_and_test(
     finally:
         files.save()
         ending.tags = watch.tags(state, outcome) if watch is not None else []
+
+
+def _something_to_test(config: dict[str, Any], parts: Parts) -> None:
+    """Refuse a share of the test batches that is none before anything is trained."""
+    share, batches = config["trainer"]["limit_test_batches"], len(parts.data.test_dataloader())
+    if isinstance(share, float) and int(share * batches) == 0:
+        raise UserError(
+            f"trainer.limit_test_batches: {share:g} of {batches} is none; allowed: at least "
+            f"{1 / batches:.3g}, or a whole number of batches"
+        )
 
 
 def _fit(

@@ -16,13 +16,16 @@ from surrolab.files import atomic
 
 log = logging.getLogger(__name__)
 
+WORDS = {"split": "split is not the one", "content": "content is not the one"}
+
 
 def keep_split(data: DataModule, path: Path) -> None:
     """Write the split of a run, or make sure that it is the one that the run began with.
 
     The file holds ``train``, ``val`` and ``test``: int64 indices, which count within the official
     part that the stage is or was split off, or within all samples where there is none; ``classes``;
-    ``labels``, a digest of the labels in that order; and of texts ``tokens``, one of the tokens.
+    ``labels``, a digest of the labels in that order; of texts ``tokens``, one of the tokens; and
+    where the samples are of files, ``content``, one of what these hold.
 
     Args:
         data: set up.
@@ -37,11 +40,14 @@ def keep_split(data: DataModule, path: Path) -> None:
     if isinstance(data, TokenSequences):
         names = "\0".join(data.token_names)
         arrays["tokens"] = np.array(hashlib.sha256(names.encode("utf-8", "replace")).hexdigest())
+    if data.content is not None:
+        arrays["content"] = np.array(data.content)
     kept = _read(path)
     if kept is not None:
         for name, array in arrays.items():
             if name in kept and not np.array_equal(kept[name], array):
-                what = "split is not the one" if name in SPLITS else f"{name} are not those"
+                plural = f"{name} are not those"
+                what = WORDS.get(name, plural) if name not in SPLITS else WORDS["split"]
                 raise UserError(
                     f"data: its {what} that the run began with; allowed: the data as they were, "
                     "or a new run"

@@ -4,6 +4,7 @@ Nothing here imports more than OmegaConf, so that a wrong command line is answer
 """
 
 from surrolab.schema.groups import GROUPS, OPTIONAL_GROUPS, TOP
+from surrolab.schema.later import with_later_keys
 from surrolab.schema.options import CONF, allowed_targets, options
 from surrolab.schema.validate import suggestion, validate
 
@@ -16,4 +17,5 @@ __all__ = [
     "options",
     "suggestion",
     "validate",
+    "with_later_keys",
 ]

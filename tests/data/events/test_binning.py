@@ -1,5 +1,6 @@
 """Binned events against bins that are filled one event at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from surrolab.data.events.recordings import Listing, Recordings, build
 from surrolab.data.events.samples import EventSamples
 from surrolab.data.events.writing import InMemory
 from surrolab.data.formats.events import Recording
+from surrolab.errors import RunError
 
 
 def at(*times: int) -> Recording:
@@ -192,3 +194,24 @@ def test_taking_copies_no_event() -> None:
     assert torch.equal(whole.lengths[[2, 0]], some.lengths)
     assert part.sample_shape == (samples.arrays.steps, 2, 6, 9)
     assert part.groups is None
+
+
+def test_time_starts_with_the_clock_or_the_first_event(caplog: pytest.LogCaptureFixture) -> None:
+    late = [at(5_000_000, 5_012_000), at(9_000_000, 9_001_000)]
+    found = arrays(late, (1, 1, 1), Binning(10, None, 1, "split", "first"))
+    assert (found.steps, found.lengths.tolist(), found.counts.tolist()) == (2, [2, 1], [1, 1, 2])
+    assert not caplog.records
+    assert arrays(late, (1, 1, 1), Binning(10, None, 1, "split")).steps == 901
+    assert "no recording has an event in its first 1000 ms: data.start=first" in caplog.text
+    with pytest.raises(ValueError, match=r"within 20 steps; allowed: .*, or start=first$"):
+        arrays(late, (1, 1, 1), Binning(10, 20, 1, "split"))
+
+
+def test_events_behind_the_last_step_are_damage() -> None:
+    found = arrays([at(0, 5000), at(1000)], (1, 1, 1), Binning(1, None, 1, "split"))
+    samples = EventSamples.of(
+        replace(found, where=found.where + 100, place="kept"), np.arange(2), False
+    )
+    rows = torch.tensor([0, 1])
+    with pytest.raises(RunError, match="the binned events in kept are damaged"):
+        samples.batch_of(samples.entries(rows), rows)

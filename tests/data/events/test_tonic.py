@@ -176,9 +176,7 @@ def test_order_does_not_hang_on_the_file_system(
     binning = Binning(20.0, None, 4, "split")
 
     def arrays(cache: str) -> Any:
-        source = TonicRecordings(
-            "DVSGesture", tmp_path, download=False, backwards="error", start="clock"
-        )
+        source = TonicRecordings("DVSGesture", tmp_path, download=False, backwards="error")
         return EventCache(tmp_path / cache).arrays(source, binning, "data.root")
 
     first = arrays("a")

@@ -44,6 +44,7 @@ class EventArrays:
         shape: of a step.
         steps: T.
         place: where it lies, for errors; None in memory.
+        content: a digest of the files that the recordings are of; empty where there are none.
     """
 
     offsets: NDArray[np.int64]
@@ -60,6 +61,7 @@ class EventArrays:
     shape: tuple[int, ...]
     steps: int
     place: str | None = None
+    content: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)

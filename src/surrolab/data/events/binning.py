@@ -14,6 +14,7 @@ from surrolab.data.checks import one_of, positive_number, whole_number
 from surrolab.data.formats.events import Recording
 
 POLARITIES = ("split", "merge", "on", "off")
+STARTS = ("clock", "first")
 MOST_COUNTED = 255
 LARGEST = 2**31
 Sensor = tuple[int, int, int]
@@ -52,6 +53,7 @@ class Binning:
             left over at the edge is a smaller one.
         polarity: "split" keeps the two polarities apart, "merge" sums them, "on" and "off" take the
             events of one.
+        start: which time is 0: that of the recording's "clock", or that of its "first" event.
 
     Raises:
         ValueError: a parameter is out of range.
@@ -61,6 +63,7 @@ class Binning:
     steps: int | None
     pool: int
     polarity: str
+    start: str = "clock"
 
     def __post_init__(self) -> None:
         positive_number("time_step", self.time_step, 1e6)
@@ -73,6 +76,7 @@ class Binning:
             whole_number("steps", self.steps, 1)
         whole_number("pool", self.pool, 1)
         one_of("polarity", self.polarity, POLARITIES)
+        one_of("start", self.start, STARTS)
 
     @property
     def step_us(self) -> int:
@@ -107,6 +111,8 @@ class Binning:
             ValueError: there are more bins than 31 bits can tell apart.
         """
         t, x, y, p = recording
+        if self.start == "first" and len(t):
+            t = t - t[0]
         if self.polarity in ("on", "off"):
             kept = p == (self.polarity == "on")
             t, x, y, p = t[kept], x[kept], y[kept], p[kept]

@@ -16,7 +16,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +90,15 @@ class EventCache:
             used = take(self._lock(key, "used"), shared=True)
         except OSError as error:
             found = self._read(key, recipe)  # a folder that may be read and not written
-            return found or self._in_memory(source, binning, error)
+            found = found or self._in_memory(source, binning, error)
+            return replace(found, content=recipe["content"])
         assert used is not None
         try:
             found = self._read(key, recipe) or self._build(key, recipe, source, binning)
         except BaseException:
             used.close()
             raise
+        found = replace(found, content=recipe["content"])
         # Shared as long as the arrays live.
         weakref.finalize(found, used.close)
         return found
@@ -155,6 +157,7 @@ class EventCache:
             "steps": binning.steps,
             "pool": binning.pool,
             "polarity": binning.polarity,
+            "start": binning.start,
             "code": code.hexdigest(),
         }
         found: dict[str, Any] = json.loads(json.dumps(recipe))  # as it will be read again
@@ -299,7 +302,7 @@ def _load(path: Path, recipe: dict[str, Any]) -> EventArrays:
     meta = json.loads((path / META).read_bytes())
     if meta["recipe"] != recipe:
         raise ValueError("its content is not what its name says")
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in DTYPES:
         length = meta["lengths"][name]
         # An array of no values cannot be mapped.

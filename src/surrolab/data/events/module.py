@@ -70,6 +70,14 @@ class EventData(DataModule):
             )
 
     @property
+    def step_ms(self) -> float:
+        return self.binning.time_step
+
+    @property
+    def content(self) -> str | None:
+        return self.arrays.content or None
+
+    @property
     def class_names(self) -> list[str]:
         return list(self.arrays.classes)
 

@@ -40,7 +40,7 @@ class OwnEvents(EventData):
         columns: order of the columns in ``.npy`` files without fields: the letters x, y, p and t.
         unit: of the times in ``.npy`` files: "us", "ms" or "s".
         backwards: "error", or "sort" for events that are not in the order of their times.
-        time_step, steps, pool, polarity: as in `Binning`.
+        time_step, steps, pool, polarity, start: as in `Binning`.
         counts: as in `EventData`.
         augment_time_jitter, augment_channel_jitter, augment_drop, augment_shift,
             augment_time_shift: as in `Augmentation`.
@@ -62,6 +62,7 @@ class OwnEvents(EventData):
         columns: str = "xypt",
         unit: str = "us",
         backwards: str = "error",
+        start: str = "clock",
         time_step: float = 10.0,
         steps: int | None = None,
         pool: int = 1,
@@ -91,7 +92,7 @@ class OwnEvents(EventData):
             batch_size,
             root,
             split_seed,
-            binning=Binning(time_step, steps, pool, polarity),
+            binning=Binning(time_step, steps, pool, polarity, start),
             counts=counts,
             augmentation=Augmentation(
                 drop=augment_drop,

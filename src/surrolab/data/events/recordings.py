@@ -1,5 +1,6 @@
 """Where recordings come from, and how they become arrays."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,11 @@ from surrolab.data.events.arrays import NONE, STAGES
 from surrolab.data.events.binning import Binned, Binning, Sensor
 from surrolab.data.formats.events import Recording
 from surrolab.data.formats.labels import class_names
+
+log = logging.getLogger(__name__)
+
+LATE_MS = 1000
+"""From here on an earliest event is that of a clock which ran before the recording began."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,10 @@ def build(source: Recordings, binning: Binning, sink: Sink) -> Built:
         sensor = listing.sensor or _extent(listing)
         shape = binning.shape(sensor)
         lengths, events, cut = [], [], []
+        earliest = LATE_MS * 1000
         for recording in listing.recordings():
+            if len(recording.t):
+                earliest = min(earliest, int(recording.t[0]))
             binned = binning(recording, sensor)
             try:
                 sink.add(binned)
@@ -136,7 +145,14 @@ def build(source: Recordings, binning: Binning, sink: Sink) -> Built:
         count = len(listing.labels)
     if not any(events):
         what = "events" if not any(cut) else f"events within {binning.steps} steps"
-        raise ValueError(f"steps: there are no {what}; allowed: recordings that have some")
+        remedy = ", or start=first" if any(cut) and binning.start == "clock" else ""
+        raise ValueError(f"steps: there are no {what}; allowed: recordings that have some{remedy}")
+    if binning.start == "clock" and earliest >= LATE_MS * 1000:
+        log.warning(
+            "no recording has an event in its first %d ms: data.start=first counts time from the "
+            "first event of each",
+            LATE_MS,
+        )
     return Built(
         [number[label] for label in listing.labels],
         lengths,

@@ -124,6 +124,9 @@ class EventSamples(SampleTable):
         if some.any():
             lengths[some] = np.maximum.reduceat(step, begins[some]) + 1
         T = int(lengths.max())
+        with _damage(arrays):
+            if arrays.steps < T:
+                raise IndexError
         wide = step if T * B * F < LARGEST - 1 else step.astype(np.int64)
         flat = (wide * B + sample) * F + place
         if kept is not None:

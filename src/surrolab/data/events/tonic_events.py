@@ -23,7 +23,6 @@ from surrolab.data.formats.events import Backwards, Recording, recording
 from surrolab.data.formats.labels import check_classes, class_names, natural
 from surrolab.data.formats.problem import DataFileError, Source, shown
 
-STARTS = ("clock", "first")
 # Who was recorded, where a class of tonic says so.
 GROUPS = ("users", "speaker")
 HALF_PRECISION = ("SHD", "SSC")
@@ -40,9 +39,8 @@ class TonicEvents(EventData):
     Args:
         set: name of the class, such as "NMNIST".
         backwards: "error", or "sort" for events that are not in the order of their times.
-        start: time 0 is that of the "clock", or the "first" event of a recording.
-        time_step, steps, pool, polarity: as in `Binning`; times of SHD and SSC are too coarse for
-            steps below 1 ms.
+        time_step, steps, pool, polarity, start: as in `Binning`; times of SHD and SSC are too
+            coarse for steps below 1 ms.
         counts: as in `EventData`.
         augment_time_jitter, augment_channel_jitter, augment_drop, augment_shift,
             augment_time_shift: as in `Augmentation`.
@@ -84,8 +82,7 @@ class TonicEvents(EventData):
         self.licence = f"see tonic.datasets.{set}"
         self.about = f"{set} as tonic reads it"
         order = cast(Backwards, one_of("backwards", backwards, BACKWARDS))
-        one_of("start", start, STARTS)
-        binning = Binning(time_step, steps, pool, polarity)
+        binning = Binning(time_step, steps, pool, polarity, start)
         augmentation = Augmentation(
             drop=augment_drop,
             time_jitter=augment_time_jitter,
@@ -94,9 +91,7 @@ class TonicEvents(EventData):
             time_shift=augment_time_shift,
         )
         super().__init__(
-            TonicRecordings(
-                set, data_folder("root", root), download=download, backwards=order, start=start
-            ),
+            TonicRecordings(set, data_folder("root", root), download=download, backwards=order),
             OPTION,
             batch_size,
             root,
@@ -119,7 +114,6 @@ class TonicRecordings(Recordings):
         root: the folder with its files.
         download: whether files that are not there are fetched.
         backwards: of events that are not in order, "error" or "sort".
-        start: time 0 is that of the "clock", or the "first" event.
 
     Raises:
         DataFileError, ValueError: as `open_parts`.
@@ -132,7 +126,6 @@ class TonicRecordings(Recordings):
         *,
         download: bool,
         backwards: Backwards,
-        start: str,
     ) -> None:
         from surrolab.data.events import tonic_events as own
 
@@ -140,7 +133,6 @@ class TonicRecordings(Recordings):
         self._name = name
         self._root = root
         self._backwards = backwards
-        self._start = start
         self._parts = {
             stage: _Part(dataset, name)
             for stage, dataset in open_parts(name, self._root, download).items()
@@ -157,7 +149,6 @@ class TonicRecordings(Recordings):
             "set": self._name,
             "tonic": tonic().__version__,
             "backwards": self._backwards,
-            "start": self._start,
         }
 
     @contextmanager
@@ -176,9 +167,7 @@ class TonicRecordings(Recordings):
             groups=_groups(parts),
             sensor=sensor,
             recordings=lambda: (
-                part.recording(at, sensor, self._backwards, self._start)
-                for part in parts
-                for at in part.order
+                part.recording(at, sensor, self._backwards) for part in parts for at in part.order
             ),
             resolution_ms=HALF_PRECISION_MS if self._name in HALF_PRECISION else 0.0,
         )
@@ -222,9 +211,7 @@ class _Part:
             raise self._no_class(given)
         return [self._number(at) for at in self.order]
 
-    def recording(
-        self, at: int, sensor: Sensor | None, backwards: Backwards, start: str
-    ) -> Recording:
+    def recording(self, at: int, sensor: Sensor | None, backwards: Backwards) -> Recording:
         """Return one item's events, checked; times of tonic are in microseconds.
 
         Raises:
@@ -234,8 +221,6 @@ class _Part:
         t, none = events["t"], np.zeros(len(events), np.uint8)
         if t.dtype.kind in "iu":
             t = t.astype(np.int64)
-        if start == "first" and len(t):
-            t = t - t.min()
         return recording(
             t,
             events["x"],
