@@ -1,7 +1,9 @@
 """The interface that all data modules share: split, loaders, parameters."""
 
+import gc
 import itertools
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,23 @@ def test_batches_are_those_of_torchs_own_loader(stage: str) -> None:
     assert len(own) == len(theirs) == len(loader)
     for one, other in zip(own, theirs, strict=True):
         assert all(a.equal(b) for a, b in zip(one, other, strict=True))
+
+
+def test_batches_that_are_made_ahead_are_the_same() -> None:
+    loader = Numbered(batch_size=16).train_dataloader()
+    expected = list(loader)
+    loader.dataset.slow = True
+    for one, other in zip(list(loader), expected, strict=True):
+        assert all(a.equal(b) for a, b in zip(one, other, strict=True))
+    for batch in loader:  # left early: no thread stays
+        assert batch.x.equal(expected[0].x)
+        break
+    del batch
+    gc.collect()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+    loader.dataset.samples = None
+    with pytest.raises(AttributeError):
+        list(loader)
 
 
 def test_sequence_batches_are_time_first() -> None:

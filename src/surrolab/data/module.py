@@ -2,6 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
@@ -21,11 +23,24 @@ class Loader(DataLoader[Batch]):
     """Gives a sampler's indices to a data set that makes a batch of them, and does no more.
 
     What it yields is what the base class would, which takes longer than the indexing where batches
-    are small, and draws a number from a random stream at each start.
+    are small, and draws a number from a random stream at each start. Batches that take longer are
+    made while the one before is computed with.
     """
 
+    dataset: SampleSet
+
     def __iter__(self) -> Any:
-        return map(self.dataset.__getitem__, self.sampler)
+        batches = map(self.dataset.__getitem__, self.sampler)
+        return one_ahead(batches) if self.dataset.slow else batches
+
+
+def one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each of which a thread makes while the one before is in use."""
+    with ThreadPoolExecutor(1, "batches") as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 class DataModule(pl.LightningDataModule, ABC):

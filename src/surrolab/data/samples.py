@@ -136,7 +136,12 @@ class SampleSet(Dataset[Batch]):
     Args:
         samples: the samples.
         sequence: whether samples have a time axis, which goes first in a batch.
+
+    Attributes:
+        slow: whether a batch takes so long that it is worth a thread of its own.
     """
+
+    slow = False
 
     def __init__(self, samples: SampleTable, sequence: bool) -> None:
         self.samples = samples
