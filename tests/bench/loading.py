@@ -5,7 +5,7 @@ on the CPU with one thread and the engine that ``engine=auto`` takes, and writes
 
 These are real runs: `surrolab.run.execute` with the composed configuration of ``python train.py``.
 Clocks stand around the loader's next batch and around the encoder, in training alone; a step lasts
-from asking for one batch to asking for the next. The first epoch warms up. Augmented batches are
+from asking for one batch to asking for the next. The first epoch warms up. Batches of events are
 made ahead by a thread, and only what the step waits for them counts: measure on a machine that does
 nothing else. Shares are those of the median step.
 
@@ -163,7 +163,7 @@ def report(found: dict[str, Share]) -> str:
         "The share of a training step that is spent on waiting for its batch, and on encoding it, "
         "with the default\nnetwork and `engine=auto` on the CPU, one thread "
         f"(torch {torch.__version__}). Goal: batches below {GOAL:.0%}.\n"
-        "Medians over the steps of five epochs. Augmented batches are made ahead, by a thread.\n"
+        "Medians over the steps of five epochs. Batches of events are made ahead, by a thread.\n"
         "`speech` is a file of SHD's size per sample: 700 channels, 8000 spikes, 100 steps, "
         "batches of 128.\n`augmented`: four kinds of augmentation at once, five for `speech`. Made "
         "by `.venv/bin/python tests/bench/loading.py`.\n\n"

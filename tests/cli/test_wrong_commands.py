@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from surrolab.cli import train
 from surrolab.run.directory import RunDirectory
 from surrolab.schema.later import LATER
 
@@ -112,7 +113,21 @@ def one_line(process):
 
 
 @pytest.mark.parametrize("words", WRONG)
-def test_wrong_words_end_in_one_line(program, words):
+def test_wrong_words_end_in_one_line(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        train(words.split(" "))
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert err.startswith("surrolab: ")
+    assert WRONG[words] in err
+    assert not list(tmp_path.rglob("*.*")), "something was left behind"
+
+
+# The others differ in their words alone.
+@pytest.mark.parametrize("words", list(WRONG)[::6])
+def test_a_program_says_so_at_once(program, words):
     began = time.monotonic()
     process = program(*words.split(" "))
     line = one_line(process)
@@ -202,16 +217,17 @@ def refused(program, path, *words):
     return line
 
 
-def test_resume_of_a_run_that_is_older_than_some_keys(program, finished):
+def test_resume_of_a_run_that_is_older_than_some_keys(program, finished, capsys):
     def older(config):
         for group, keys in LATER.items():
             for key in keys:
                 config[group].pop(key, None)
 
     edit(finished, older)
-    process = program(f"resume={finished}", "trainer.max_epochs=4")
-    assert process.returncode == 0, process.stderr
-    assert "completed" in process.stdout
+    with pytest.raises(SystemExit) as end:
+        train([f"resume={finished}", "trainer.max_epochs=4"])
+    assert end.value.code in (0, None)
+    assert "completed" in capsys.readouterr().out
     edit(finished, lambda config: config["surrogate"].pop("slope"))  # which every run had
     assert "surrogate.slope: missing; it has to be there" in refused(program, finished)
 

@@ -13,6 +13,7 @@ from conftest import Program
 
 from surrolab.data import Arrays, DataModule, Languages, SktimeSeries, Text, TimeSeries
 from surrolab.errors import UserError
+from surrolab.run.split import keep_split
 
 BRAILLE = Path(__file__).parents[3] / "shared" / "data" / "braille" / "braille_letters.npz"
 
@@ -216,22 +217,25 @@ def test_a_set_trains_and_keeps_its_split(program: Program, name: str) -> None:
 
 def test_a_run_does_not_go_on_with_other_data(program: Program) -> None:
     own = waves()
-    path = npz(program.directory, **own)
+    assert npz(program.directory, **own).name == "own.npz"
     words = ("data=arrays", "data.path=own.npz", "trainer.max_epochs=2", "model.hidden=[8]")
     run = program.run("run", *words)
     elsewhere = program.directory / "elsewhere"
     elsewhere.mkdir()
     shutil.move(run.path, elsewhere / "run")
-    again = Program(elsewhere)
+    again, kept = Program(elsewhere), elsewhere / "run" / "records" / "split.npz"
     process = again("resume=run", "trainer.max_epochs=3")  # the path is kept whole
     assert process.returncode == 0, process.stderr
-    assert path.name == "own.npz"
-    for other, what in ({"y": own["y"][::-1]}, "split is"), ({"x": own["x"] + 1}, "content is"):
-        npz(program.directory, **own | other)
-        process = again("resume=run", "trainer.max_epochs=4")
-        assert process.returncode == 2
-        assert f"data: its {what} not " in process.stderr
-        assert "the run began with; allowed: the data as they were, or a new run" in process.stderr
+    npz(program.directory, **own | {"y": own["y"][::-1]})
+    process = again("resume=run", "trainer.max_epochs=4")
+    assert process.returncode == 2
+    assert "surrolab: data: its split is not " in process.stderr
+    line = (
+        r"^data: its content is not the one that the run began with; allowed: the data as they were"
+    )
+    with pytest.raises(UserError, match=line):
+        keep_split(Arrays(npz(program.directory, **own | {"x": own["x"] + 1})), kept)
+    keep_split(Arrays(npz(program.directory, **own)), kept)
 
 
 def test_folds_are_not_of_data_with_a_validation_part(tmp_path: Path) -> None:

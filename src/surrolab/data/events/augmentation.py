@@ -155,8 +155,6 @@ class AugmentedEvents(SampleSet):
         time_step: length of a step, ms.
     """
 
-    slow = True
-
     def __init__(
         self,
         samples: EventSamples,

@@ -103,7 +103,10 @@ class EventData(DataModule):
         return EventSamples.of(self.arrays, rows, binary=self.counts == "binary")
 
     def _batch_of(self, samples: SampleTable, training: bool, batches: IndexBatches) -> SampleSet:
-        if not (training and self.augmentation and isinstance(samples, EventSamples)):
-            return super()._batch_of(samples, training, batches)
-        step = self.binning.time_step
-        return AugmentedEvents(samples, batches, self.augmentation, self.seed, step)
+        if training and self.augmentation and isinstance(samples, EventSamples):
+            step = self.binning.time_step
+            found: SampleSet = AugmentedEvents(samples, batches, self.augmentation, self.seed, step)
+        else:
+            found = super()._batch_of(samples, training, batches)
+        found.slow = True
+        return found
