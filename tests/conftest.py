@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parent.parent
 
 
-# Whole programs that are killed, waited for and served: at the end one worker would sit idle.
-LONG = ("tests/tracking/test_against", "tests/sweep/test_kills", "tests/sweep/test_sweep_run")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
-
-
 def pytest_configure() -> None:
     # A shell's background job ignores SIGINT, and so would every program that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)

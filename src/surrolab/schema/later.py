@@ -8,7 +8,7 @@ LATER: dict[str, dict[str, Any]] = {
     "neuron": {"tau_spread": 0.0},
     "model": {"max_delay": None, "learn_delays": True},
     "callbacks": {"test_every_epoch": False},
-    "data": {"download": False, "tokenizer": None, "vocabulary": 2000, "start": "clock"},
+    "data": {"download": False, "tokenizer": None, "vocabulary": 2000},
 }
 """By group, with the value at which everything is as it was before there was the key."""
 

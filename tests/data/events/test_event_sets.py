@@ -1,6 +1,7 @@
 """Sets of events: the user's own files and published ones, read, binned and split."""
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,15 @@ def test_what_is_cut_is_told(tmp_path: Path) -> None:
     assert parts["train"].mean == pytest.approx(float(valid.mean()))
     assert parts["train"].nonzero == pytest.approx(float((valid > 0).float().mean()))
     assert parts["train"].high == float(valid.max())
+
+
+def test_times_in_other_steps_than_the_recordings_are_told(tmp_path: Path, here: InProcess) -> None:
+    shd_file(tmp_path / "own.h5")
+    words = (f"data.path={tmp_path}/own.h5", f"data.root={tmp_path}", "data.time_step=20")
+    status, out, err = here("debug=smoke", "data=events", *words, "neuron.tau=40")
+    assert (status, err) == (0, "")
+    assert "neuron.tau: in steps of neuron.dt=1 ms, but a step of these data is 20 ms long" in out
+    shutil.rmtree(here.run.path)
+    status, out, _ = here("debug=smoke", "data=events", *words, "neuron.tau=40", "neuron.dt=20")
+    assert status == 0
+    assert "in steps of" not in out
