@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test test-slow lint format bench clean
+.PHONY: help setup train sweep reproduce results test test-slow lint format bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,14 @@ train: setup ## train the default network: handwritten digits, sigmoid surrogate
 
 sweep: setup ## search all surrogates on handwritten digits: report.html in a few minutes
 	$(BIN)/surrolab sweep sweeps/surrogate_choice.yaml trials=60 trainer.max_epochs=10
+
+# BUDGET=short is that of the committed ledger; QUICK=1 a try-out of a minute.
+BUDGET ?= $(if $(QUICK),quick,published)
+reproduce: setup ## make a published result again: RESULT=zenke2021_fig3 QUICK=1
+	$(BIN)/surrolab reproduce $(RESULT) budget=$(BUDGET)
+
+results: setup ## make the tables, pages and figures of docs/results from their records
+	$(BIN)/surrolab reproduce --rebuild
 
 # Two at a time, a thread each: most of a test's time is a program starting.
 test: setup ## run the tests (minutes)

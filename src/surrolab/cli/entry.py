@@ -22,6 +22,12 @@ def _sweep(words: list[str]) -> int:
     return run_command(words)
 
 
+def _reproduce(words: list[str]) -> int:
+    from surrolab.cli.reproduce import run_command
+
+    return run_command(words)
+
+
 def _surrogates(words: list[str]) -> int:
     from surrolab.cli.surrogates import run_command
 
@@ -78,6 +84,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "train": Command("train a network; the same as `python train.py`", _train),
     "sweep": Command("search surrogates, slopes and whatever else a spec varies", _sweep),
+    "reproduce": Command("make a published result again, and the ledger of all", _reproduce),
     "surrogates": Command("draw or list every surrogate derivative", _surrogates),
     "data": Command("say and draw what a data set is", _data),
     "report": Command("make one site from runs and sweeps, which needs no network", _report),
