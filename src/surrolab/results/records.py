@@ -44,9 +44,16 @@ class Record:
     command: str
 
     @property
-    def order(self) -> tuple[str, str, int]:
+    def order(self) -> tuple[Any, ...]:
         """By study, parameters and seed, whichever worker was first."""
-        return self.study, json.dumps(self.values, sort_keys=True), self.seed
+        return self.study, [(name, place(v)) for name, v in sorted(self.values.items())], self.seed
+
+
+def place(value: Any) -> tuple[int, Any]:
+    """Where a value stands among others: numbers by size, what is none first, the rest as text."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 1, value
+    return (0, 0) if value is None else (2, json.dumps(value))
 
 
 class Records(tuple[Record, ...]):
@@ -74,11 +81,8 @@ class Records(tuple[Record, ...]):
             found = (record.values.get(name) for name in names)
             key = tuple(tuple(v) if isinstance(v, list) else v for v in found)
             groups.setdefault(key, []).append(record)
-
-        def place(key: tuple[Any, ...]) -> list[tuple[bool, Any]]:
-            return [(isinstance(v, str), v) if v is not None else (False, -math.inf) for v in key]
-
-        return {key: Records(groups[key]) for key in sorted(groups, key=place)}
+        ordered = sorted(groups, key=lambda key: [place(value) for value in key])
+        return {key: Records(groups[key]) for key in ordered}
 
     def metric(self, name: str) -> list[Any]:
         """Its values, in the order of the seeds.

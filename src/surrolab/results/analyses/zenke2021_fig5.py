@@ -1,0 +1,151 @@
+"""Zenke & Vogels 2021, figure 5: when does the height of the surrogate matter?"""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from surrolab.results.claims import Claim
+from surrolab.results.figures import COLOURS, band
+from surrolab.results.records import Records, best
+from surrolab.results.statistics import interval, paired
+
+HEIGHTS = {"peak": "normalised", "area": "asymptotic"}
+LOST = 0.05  # less than this is no loss
+Case = tuple[str, str, dict[str, Any]]
+
+
+def cases(records: Records) -> list[Case]:
+    """Name, study and values of every curve over the slope."""
+    found: list[Case] = []
+    for height, name in HEIGHTS.items():
+        values = {"surrogate.normalize": height}
+        for detach, how in ((True, "reset detached"), (False, "gradient through the reset")):
+            with_reset = {**values, "neuron.detach_reset": detach}
+            found.append((f"{name}, {how}", "reset", with_reset))
+            if records.of("recurrence", **with_reset):
+                found.append((f"{name}, recurrent, {how}", "recurrence", with_reset))
+        for (hidden,) in records.of("depth").by("model.hidden"):
+            layers = "one hidden layer" if len(hidden) == 1 else f"{len(hidden)} hidden layers"
+            found.append((f"{name}, {layers}", "depth", {**values, "model.hidden": list(hidden)}))
+    return sorted(found, key=lambda case: ("reset", "recurrence", "depth").index(case[1]))
+
+
+def loss(records: Records, case: Case) -> tuple[list[float], Records, float]:
+    """Accuracy at the steepest slope less that at the best, by seed; the runs; the best slope."""
+    _, study, values = case
+    some = records.of(study, **values)
+    slopes = some.by("surrogate.slope")
+    steepest = slopes[max(slopes)]
+    chosen = best(some, ["surrogate.slope"])
+    lost = [
+        a - b
+        for a, b in zip(
+            steepest.metric("test/accuracy"), chosen.metric("test/accuracy"), strict=True
+        )
+    ]
+    return lost, some, chosen[0].values["surrogate.slope"]
+
+
+def claims(records: Records) -> list[Claim]:
+    """What each case loses at the steepest slope."""
+    found = []
+    for case in cases(records):
+        lost, some, slope = loss(records, case)
+        mean, half = interval(lost)
+        published, holds = None, None
+        if case[1] == "reset" and not case[2]["neuron.detach_reset"]:
+            falls = case[2]["surrogate.normalize"] == "area"
+            published = "falls" if falls else "does not fall"
+            holds = mean + half < 0 and mean < -LOST if falls else mean > -LOST
+        steepest = max(key[0] for key in some.by("surrogate.slope"))
+        what = f"{case[0]}: accuracy at slope {steepest:g} less that at the best ({slope:g})"
+        found.append(Claim(what, published, lost, some, holds))
+    return found
+
+
+def figure(records: Records) -> Figure:
+    """Test accuracy over the slope: reset, recurrence, depth."""
+    drawn = Figure(figsize=(12, 3.4), layout="constrained")
+    axes = drawn.subplots(1, 3, sharey=True)
+    for axis, study, title in zip(
+        axes,
+        ("reset", "recurrence", "depth"),
+        ("gradient through the reset", "recurrent connections", "depth"),
+        strict=True,
+    ):
+        _curves(axis, records, [case for case in cases(records) if case[1] == study])
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("slope", fontsize=8)
+    axes[0].set_ylabel("test accuracy", fontsize=8)
+    return drawn
+
+
+def _curves(axis: Axes, records: Records, some: list[Case]) -> None:
+    for number, (name, study, values) in enumerate(some):
+        groups = records.of(study, **values).by("surrogate.slope")
+        seeds = [group.metric("test/accuracy") for group in groups.values()]
+        style = "-" if values["surrogate.normalize"] == "peak" else "--"
+        band(
+            axis,
+            [key[0] for key in groups],
+            seeds,
+            name,
+            color=COLOURS[number % len(COLOURS)],
+            linestyle=style,
+        )
+    axis.set_xscale("log")
+    axis.set_ylim(0, 1.02)
+    axis.tick_params(labelsize=7)
+    axis.legend(fontsize=6, loc="lower left")
+
+
+def findings(records: Records) -> str:
+    """What came out, in words."""
+    by_name = {case[0]: case for case in cases(records)}
+    told = []
+    for height in HEIGHTS.values():
+        case = by_name.get(f"{height}, gradient through the reset")
+        if case is None:
+            continue
+        lost, some, slope = loss(records, case)
+        mean, half = interval(lost)
+        steepest = max(key[0] for key in some.by("surrogate.slope"))
+        how = "loses" if mean + half < 0 and mean < -LOST else "does not lose"
+        told.append(
+            f"With the gradient through the reset, the {height} surrogate {how} accuracy as it "
+            f"grows steeper: {mean:+.1%} (± {half:.1%}) at slope {steepest:g} against its best "
+            f"({slope:g})."
+        )
+    for study, what in (("recurrence", "recurrent connections"), ("depth", "depth")):
+        some_lost = []
+        for case in cases(records):
+            if case[1] == study:
+                lost, _, _ = loss(records, case)
+                some_lost.append(f"{case[0]} {interval(lost)[0]:+.1%}")
+        if some_lost:
+            told.append(f"With {what}, at the steepest slope: {'; '.join(some_lost)}.")
+    detached = _gap(records, True), _gap(records, False)
+    if all(gap is not None for gap in detached):
+        (a, half_a), (b, half_b) = detached  # type: ignore[misc]
+        told.append(
+            "At the steepest slope the asymptotic surrogate is behind the normalised one by "
+            f"{-100 * a:.1f} ± {100 * half_a:.1f} points with the reset detached, and by "
+            f"{-100 * b:.1f} ± {100 * half_b:.1f} with the gradient through it: the height of the "
+            "surrogate multiplies every path back in time, and without one it is but a factor on "
+            "the gradient, which Adam divides out."
+        )
+    return " ".join(told)
+
+
+def _gap(records: Records, detach: bool) -> tuple[float, float] | None:
+    """Asymptotic less normalised at the steepest slope, in the feed-forward network."""
+    found = []
+    for height in ("area", "peak"):
+        some = records.of(
+            "reset", **{"surrogate.normalize": height, "neuron.detach_reset": detach}
+        ).by("surrogate.slope")
+        if not some:
+            return None
+        found.append(some[max(some)].metric("test/accuracy"))
+    return paired(*found)
