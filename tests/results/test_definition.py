@@ -20,7 +20,7 @@ WHOLE: dict[str, Any] = {
 
 
 def test_every_result_has_an_analysis_and_every_analysis_a_result() -> None:
-    assert RESULTS == analysed()
+    assert analysed() == RESULTS
 
 
 @pytest.mark.parametrize("name", RESULTS)
@@ -70,11 +70,12 @@ def test_what_is_wrong_with_a_file_is_one_line(
     path.write_text(yaml.safe_dump({**WHOLE, **change}))
     with pytest.raises(UserError) as caught:
         read_result(str(path))
-    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_result_that_there_is_not_and_a_budget_that_it_has_not() -> None:
-    with pytest.raises(UserError, match="there is no zenke2021_fig4; did you mean .zenke2021_fig"):
+    with pytest.raises(UserError, match=r"there is no zenke2021_fig4; did you mean .zenke2021_fig"):
         read_result("zenke2021_fig4", CHECKOUT / FOLDER)
     result = read_result("zenke2021_fig3", CHECKOUT / FOLDER)
     with pytest.raises(

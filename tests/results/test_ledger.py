@@ -27,7 +27,8 @@ def test_made_again_from_the_committed_records_nothing_changes(tmp_path: Path) -
 def test_committed_records_name_a_commit_and_no_machine() -> None:
     for path in sorted((LEDGER / "records").glob("*.jsonl")):
         for record in read_records(path):
-            assert record.commit and not record.commit.endswith("+"), path
+            assert record.commit, path
+            assert not record.commit.endswith("+"), path
             assert "/" not in record.command.partition("train.py")[0], record.command
 
 

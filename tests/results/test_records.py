@@ -72,7 +72,8 @@ def test_of_losses_the_lowest_is_best() -> None:
 def test_intervals_are_those_of_the_table_of_students_t() -> None:
     # t(0.975) is 4.303 for two degrees of freedom and 2.776 for four.
     mean, half = interval([1.0, 2.0, 3.0])
-    assert mean == 2 and half == pytest.approx(4.303 / math.sqrt(3), abs=1e-3)
+    assert mean == 2
+    assert half == pytest.approx(4.303 / math.sqrt(3), abs=1e-3)
     _, half = interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert half == pytest.approx(2.776 * math.sqrt(2.5 / 5), abs=1e-3)
     assert math.isnan(interval([1.0])[1])
@@ -91,6 +92,7 @@ def test_an_interval_covers_the_truth_95_times_of_100() -> None:
 
 def test_paired_values_are_compared_one_by_one() -> None:
     mean, half = paired([1.0, 5.0, 9.0], [0.9, 4.9, 8.9])
-    assert mean == pytest.approx(0.1) and half < 1e-9
+    assert mean == pytest.approx(0.1)
+    assert half < 1e-9
     with pytest.raises(ValueError):
         paired([1.0], [1.0, 2.0])

@@ -24,10 +24,10 @@ def sweep_records(study: str, directory: Path) -> list[Record]:
         )
     records = []
     for trial in finished:
-        commands = (trial["command"] or "").splitlines()
-        for run, command in zip(trial["runs"], commands, strict=True):
+        commands = dict(zip(facts["seeds"], (trial["command"] or "").splitlines(), strict=True))
+        for run in trial["runs"]:  # of a pruned trial those alone that had begun
             found = _run(directory / run["directory"])
-            if found is None:  # pruned before this seed began
+            if found is None:
                 continue
             result, commit = found
             records.append(
@@ -41,7 +41,7 @@ def sweep_records(study: str, directory: Path) -> list[Record]:
                     metrics=kept(run["metrics"] or result["metrics"]),
                     duration_s=round(result["duration_s"], 1),
                     commit=commit,
-                    command=_anywhere(command),
+                    command=_anywhere(commands[run["seed"]]),
                 )
             )
     return records
