@@ -11,6 +11,7 @@ from surrolab.results.records import Records, best
 from surrolab.results.statistics import interval, paired
 
 HEIGHTS = {"peak": "normalised", "area": "asymptotic"}
+STUDIES = ("reset", "recurrence", "depth")
 LOST = 0.05  # less than this is no loss
 Case = tuple[str, str, dict[str, Any]]
 
@@ -23,12 +24,12 @@ def cases(records: Records) -> list[Case]:
         for detach, how in ((True, "reset detached"), (False, "gradient through the reset")):
             with_reset = {**values, "neuron.detach_reset": detach}
             found.append((f"{name}, {how}", "reset", with_reset))
-            if records.of("recurrence", **with_reset):
-                found.append((f"{name}, recurrent, {how}", "recurrence", with_reset))
+            found.append((f"{name}, recurrent, {how}", "recurrence", with_reset))
         for (hidden,) in records.of("depth").by("model.hidden"):
             layers = "one hidden layer" if len(hidden) == 1 else f"{len(hidden)} hidden layers"
             found.append((f"{name}, {layers}", "depth", {**values, "model.hidden": list(hidden)}))
-    return sorted(found, key=lambda case: ("reset", "recurrence", "depth").index(case[1]))
+    run = [case for case in found if records.of(case[1], **case[2])]
+    return sorted(run, key=lambda case: STUDIES.index(case[1]))
 
 
 def loss(records: Records, case: Case) -> tuple[list[float], Records, float]:
@@ -70,7 +71,7 @@ def figure(records: Records) -> Figure:
     axes = drawn.subplots(1, 3, sharey=True)
     for axis, study, title in zip(
         axes,
-        ("reset", "recurrence", "depth"),
+        STUDIES,
         ("gradient through the reset", "recurrent connections", "depth"),
         strict=True,
     ):
@@ -97,7 +98,8 @@ def _curves(axis: Axes, records: Records, some: list[Case]) -> None:
     axis.set_xscale("log")
     axis.set_ylim(0, 1.02)
     axis.tick_params(labelsize=7)
-    axis.legend(fontsize=6, loc="lower left")
+    if some:
+        axis.legend(fontsize=6, loc="lower left")
 
 
 def findings(records: Records) -> str:
