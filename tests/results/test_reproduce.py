@@ -86,12 +86,12 @@ def test_a_study_that_was_killed_and_gone_on_with_has_the_same_rows(tmp_path: Pa
         text=True,
         start_new_session=True,
     )
-    assert program.stdout is not None
-    for line in program.stdout:
-        if line.startswith("trial "):
-            break
-    os.killpg(program.pid, signal.SIGKILL)
-    program.wait()
+    with program:
+        assert program.stdout is not None
+        for line in program.stdout:
+            if line.startswith("trial "):
+                break
+        os.killpg(program.pid, signal.SIGKILL)
     left = sorted((tmp_path / "killed/reset/trials").glob("*/seed*/result.json"))
     finished = [p for p in left if json.loads(p.read_text())["status"] == "completed"]
     assert 0 < len(finished) < 8
