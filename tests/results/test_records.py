@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from surrolab.errors import UserError
+from surrolab.results.gather import as_given
 from surrolab.results.records import Record, Records, best, kept, read_records, write_records
 from surrolab.results.statistics import interval, paired
+from surrolab.sweep.parameter import hashable
 
 
 def record(seed: int = 0, status: str = "completed", **metrics: float) -> Record:
@@ -44,6 +46,11 @@ def test_of_a_run_what_a_ledger_may_ask_is_kept_to_six_digits() -> None:
         "val/loss": math.nan,
     }
     assert kept(metrics) == {"test/accuracy": 0.123457, "val/loss": None}
+
+
+@pytest.mark.parametrize("value", [[64, 64], {"option": "atan", "slope": 3}, "atan", "[x", 0.5])
+def test_values_of_a_trial_are_those_of_the_space(value: Any) -> None:
+    assert as_given({"model.hidden": hashable(value)}) == {"model.hidden": value}
 
 
 def test_the_best_is_chosen_on_validation_and_among_runs_that_were_not_pruned() -> None:

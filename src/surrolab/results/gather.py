@@ -33,7 +33,7 @@ def sweep_records(study: str, directory: Path) -> list[Record]:
             records.append(
                 Record(
                     study=study,
-                    values=trial["parameters"],
+                    values=as_given(trial["parameters"]),
                     seed=run["seed"],
                     status="completed" if trial["state"] == "complete" else "pruned",
                     reason=trial["reason"],
@@ -45,6 +45,20 @@ def sweep_records(study: str, directory: Path) -> list[Record]:
                 )
             )
     return records
+
+
+def as_given(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Values as the space has them: Optuna keeps lists and mappings as JSON."""
+
+    def value(kept: Any) -> Any:
+        if not isinstance(kept, str) or not kept.startswith(("[", "{")):
+            return kept
+        try:
+            return json.loads(kept)
+        except ValueError:
+            return kept
+
+    return {name: value(kept) for name, kept in parameters.items()}
 
 
 def _run(path: Path) -> tuple[dict[str, Any], str | None] | None:
