@@ -125,7 +125,7 @@ def findings(records: Records) -> str:
         init: interval(rates(chosen(records, init)[deepest], deepest))[0] for init in inits(records)
     }
     told.append(
-        "Its last hidden layer fires, after training, "
+        "After training the last of them fires "
         + ", ".join(f"{rate:.3f} ({NAMES[init]})" for init, rate in last.items())
         + " spikes per neuron and step."
     )

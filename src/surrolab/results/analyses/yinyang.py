@@ -27,6 +27,11 @@ def groups(records: Records) -> dict[str, Records]:
     return found
 
 
+def sizes(records: Records) -> list[int]:
+    """Hidden neurons of the controls."""
+    return sorted(hidden[0] for (hidden,) in records.of("true_gradient").by("model.hidden"))
+
+
 def gain(records: Records) -> list[float]:
     """Accuracy of the small network less that of its control, by seed."""
     learned = best(records.of("small"), ["surrogate", "optimizer.lr"])
@@ -44,9 +49,9 @@ def claims(records: Records) -> list[Claim]:
     for name, some in groups(records).items():
         ours = some.metric("test/accuracy")
         found.append(Claim(f"{name}, beside an ANN of 30", ANN, ours, some, reaches(ours, ANN)))
-    for (hidden,) in records.of("true_gradient").by("model.hidden"):
-        some = control(records, hidden[0])
-        what = f"{hidden[0]} neurons whose weights do not learn (true gradient)"
+    for hidden in sizes(records):
+        some = control(records, hidden)
+        what = f"{hidden} neurons whose weights do not learn (true gradient)"
         found.append(Claim(what, None, some.metric("test/accuracy"), some))
     both = Records([*records.of("small"), *records.of("true_gradient")])
     what = f"{SMALL} neurons: what learning in the hidden layer adds"
@@ -62,8 +67,8 @@ def figure(records: Records) -> Figure:
         name.replace(", ", "\n"): some.metric("test/accuracy")
         for name, some in groups(records).items()
     }
-    for (hidden,) in records.of("true_gradient").by("model.hidden"):
-        columns[f"{hidden[0]} neurons\ntrue gradient"] = control(records, hidden[0]).metric(
+    for hidden in sizes(records):
+        columns[f"{hidden} neurons\ntrue gradient"] = control(records, hidden).metric(
             "test/accuracy"
         )
     dots(axis, columns, {"ANN, 4-30-3": ANN, "no hidden layer": NO_HIDDEN})
