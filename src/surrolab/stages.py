@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from surrolab.models import Network, NetworkOutput
+from surrolab.objectives import UNASKED
 from surrolab.probes import (
     Accuracy,
     Confusion,
@@ -29,7 +30,7 @@ class Evaluation(NamedTuple):
 
 
 class StageMetrics(nn.Module):
-    """Loss, accuracy (or squared error) and spike statistics over one pass of a stage.
+    """Loss, accuracy (or squared and absolute error) and spike statistics over a stage's pass.
 
     With ``synops`` also synaptic operations; the network is in evaluation mode then. With
     ``classes``, of labelled data, also which class is taken for which.
@@ -42,6 +43,7 @@ class StageMetrics(nn.Module):
         self.loss = Mean()
         self.score: Metric = Accuracy() if labelled else Mean()
         self.score_name = "accuracy" if labelled else "mse"
+        self.absolute = None if labelled else Mean()
         self.spikes = nn.ModuleDict(
             {name: SpikeStatistics(layer.shape) for name, layer in network.hidden_layers()}
         )
@@ -56,13 +58,17 @@ class StageMetrics(nn.Module):
             steps = torch.arange(len(prediction), device=prediction.device)
             valid = steps[:, None] < lengths
             target = target.expand_as(prediction) if target.ndim < prediction.ndim else target
+            if not target.is_floating_point():
+                valid = valid & (target != UNASKED)
             prediction, target = prediction[valid], target[valid]
         if self.score_name == "accuracy":
             self.score.update(prediction, target)
             if self.confusion is not None:
                 self.confusion.update(prediction, target)
-        else:
-            self.score.update((prediction - target).square())
+        elif self.absolute is not None:
+            error = prediction - target
+            self.score.update(error.square())
+            self.absolute.update(error.abs())
         for name, statistics in self._statistics():
             if name in output.counts:  # the spikes themselves are not kept
                 statistics.update(output.counts[name], lengths, counted=True)
@@ -76,6 +82,8 @@ class StageMetrics(nn.Module):
         """Everything by its contract name; the spikes of validation carry no stage."""
         metrics = {f"{stage}/loss": self.loss.compute()}
         metrics[f"{stage}/{self.score_name}"] = self.score.compute()
+        if self.absolute is not None:
+            metrics[f"{stage}/mae"] = self.absolute.compute()
         prefix = "" if stage == "val" else f"{stage}/"
         rates = []
         for name, statistics in self._statistics():
@@ -93,7 +101,7 @@ class StageMetrics(nn.Module):
         """Start a new pass."""
         for metric in (self.loss, self.score, *(metric for _, metric in self._statistics())):
             metric.reset()
-        for more in (self.synops, self.confusion):
+        for more in (self.synops, self.confusion, self.absolute):
             if more is not None:
                 more.reset()
 

@@ -23,7 +23,7 @@ ALLOWED = "the directory of a run"
 FIRST = ("test/accuracy", "val/accuracy", "test/mse", "val/mse", "test/loss", "val/loss")
 # What is better when it is higher, and when it is lower; of other numbers neither is.
 HIGHER = ("accuracy",)
-LOWER = ("loss", "mse", "effective_macs", "effective_acs", "footprint")
+LOWER = ("loss", "mse", "mae", "effective_macs", "effective_acs", "footprint")
 _MISSING = object()  # of a key that a run does not have
 Rows = Sequence[tuple[str, Sequence[Text]]]
 

@@ -3,6 +3,7 @@
 from surrolab.data.arrays import Arrays
 from surrolab.data.batch import Batch
 from surrolab.data.batches import IndexBatches
+from surrolab.data.delayed_xor import DelayedXor
 from surrolab.data.digits import Digits
 from surrolab.data.events.own import OwnEvents
 from surrolab.data.events.published import PublishedEvents
@@ -12,11 +13,14 @@ from surrolab.data.images import Cifar10, IdxImages
 from surrolab.data.languages import Languages
 from surrolab.data.mnist5k import Mnist5k
 from surrolab.data.module import DataModule
+from surrolab.data.poisson import Poisson
 from surrolab.data.randman import Randman
 from surrolab.data.samples import Samples, SampleSet, SampleTable, Splits
+from surrolab.data.store_recall import StoreRecall
 from surrolab.data.text import Text
 from surrolab.data.text_sets import AgNews, Sst2, Trec
 from surrolab.data.timeseries import SktimeSeries, TimeSeries, Ucr
+from surrolab.data.trajectories import Trajectories
 from surrolab.data.yinyang import YinYang
 
 __all__ = [
@@ -25,12 +29,14 @@ __all__ = [
     "Batch",
     "Cifar10",
     "DataModule",
+    "DelayedXor",
     "Digits",
     "IdxImages",
     "IndexBatches",
     "Languages",
     "Mnist5k",
     "OwnEvents",
+    "Poisson",
     "PublishedEvents",
     "Randman",
     "Saccades",
@@ -40,9 +46,11 @@ __all__ = [
     "SktimeSeries",
     "Splits",
     "Sst2",
+    "StoreRecall",
     "Text",
     "TimeSeries",
     "TonicEvents",
+    "Trajectories",
     "Trec",
     "Ucr",
     "YinYang",

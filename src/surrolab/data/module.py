@@ -69,13 +69,14 @@ class DataModule(pl.LightningDataModule, ABC):
 
     Attributes:
         sample_shape: shape of one sample at one step, without batch and time.
-        classes: number of classes.
+        classes: number of classes, or of values where the targets are such.
         steps: number of time steps T, or None for static data.
         seed: seed of the order of the training samples; set before the loaders are made.
         shuffle: whether to shuffle the training samples. False together with Trainer's
             ``limit_train_batches`` trains on the same few batches over and over
             (``overfit_batches`` would put another sampler in place of this one).
-        target: what ``y`` is; "class" is a class index.
+        target: what ``Batch.y`` is: "class" is a class index, "class_per_step" one for each step,
+            "value_per_step" values for each step.
         class_names: what the classes are called, in the order of their index.
         licence: of the data, in words.
         about: what the data are, in a sentence, where the class's own description is no answer.
@@ -88,7 +89,7 @@ class DataModule(pl.LightningDataModule, ABC):
     sample_shape: tuple[int, ...]
     classes: int
     steps: int | None
-    target: ClassVar[Literal["class"]] = "class"
+    target: ClassVar[Literal["class", "class_per_step", "value_per_step"]] = "class"
     licence: str = "of whoever made the file"
     about: str = ""
     channel_axis: ClassVar[int] = 0

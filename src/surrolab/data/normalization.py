@@ -55,4 +55,4 @@ def _scaled(
     ).to(torch.float32)
     if is_sequence:
         x[~valid_steps(samples)] = 0
-    return Samples(x, samples.y, samples.lengths, samples.groups)
+    return Samples(x, samples.y, samples.lengths, samples.groups, targets=samples.targets)

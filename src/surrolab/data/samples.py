@@ -63,10 +63,13 @@ class Samples(SampleTable):
         width: where ``x`` holds whole numbers ``[n, T]`` that stand for one-hot vectors of this
             width, which they become in the batch; -1 is a vector of zeros. None elsewhere.
         divisor: what values are divided by when they become float32 in the batch.
+        targets: what is asked for in each step, in the place of ``y`` in the batch: int64 classes
+            ``[n, T]``, `surrolab.data.batch.UNASKED` where nothing is asked, or float32 values
+            ``[n, T, C]``. None where a sample has its class and no more.
 
     Raises:
         ValueError: these differ in their number of samples, or y, lengths or groups are not int64
-            vectors.
+            vectors, or the targets are not of the steps of x.
     """
 
     x: Tensor
@@ -75,6 +78,7 @@ class Samples(SampleTable):
     groups: Tensor | None = None
     width: int | None = None
     divisor: float = 1.0
+    targets: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("y", self.y), ("lengths", self.lengths), ("groups", self.groups)):
@@ -85,6 +89,11 @@ class Samples(SampleTable):
                     f"{name}: {value.dtype} {list(value.shape)} is not allowed; "
                     f"allowed: torch.int64 {list(self.x.shape[:1])}, one number a sample"
                 )
+        if self.targets is not None and self.targets.shape[:2] != self.x.shape[:2]:
+            raise ValueError(
+                f"targets: shape {list(self.targets.shape)} is not allowed; allowed: "
+                f"{list(self.x.shape[:2])}, one for each step, or such with outputs behind"
+            )
 
     def take(self, index: Tensor) -> Self:
         return replace(
@@ -93,6 +102,7 @@ class Samples(SampleTable):
             y=self.y[index],
             lengths=self.lengths[index],
             groups=None if self.groups is None else self.groups[index],
+            targets=None if self.targets is None else self.targets[index],
         )
 
     @property
@@ -103,6 +113,9 @@ class Samples(SampleTable):
     def batch(self, rows: Tensor, sequence: bool) -> Batch:
         # Half the time of indexing, for small batches.
         y, lengths = (part.index_select(0, rows) for part in (self.y, self.lengths))
+        if self.targets is not None:
+            y = self.targets[:, : int(lengths.max())].index_select(0, rows)
+            y = y.transpose(0, 1).contiguous()
         x = self.x
         if sequence:
             # Steps that are padding in all samples of a batch have no influence on anything.

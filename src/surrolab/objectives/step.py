@@ -8,13 +8,17 @@ from torch import Tensor
 from surrolab.objectives.base import Objective, ObjectiveOutput
 from surrolab.objectives.steps import ValidSteps
 
+UNASKED = -1
+"""The target of a step in which nothing is asked."""
+
 
 class CEStep(Objective):
     """Cross entropy on the readout membrane in every step.
 
     The loss is averaged over each sample's own steps, then over the batch. The target is ``[B]``
     (the same class in all steps) or ``[T, B]``, the prediction ``[T, B]`` (0 in the padding). For
-    ``[B]``: the loss of temporal efficient training, Deng et al. 2022, arXiv:2202.11946.
+    ``[B]``: the loss of temporal efficient training, Deng et al. 2022, arXiv:2202.11946. Steps of
+    ``[T, B]`` whose target is `UNASKED` are left out, and the mean is over the others.
     """
 
     readout: ClassVar[Literal["membrane", "spikes"]] = "membrane"
@@ -23,8 +27,15 @@ class CEStep(Objective):
     def reduce(self, y_TBC: Tensor, target: Tensor, steps: ValidSteps) -> ObjectiveOutput:
         target_TB = steps.fill(_over_steps(target, y_TBC, y_TBC.ndim - 1), 0)
         y_TBC = steps.fill(y_TBC, 0)
-        loss_TB = F.cross_entropy(y_TBC.movedim(-1, 1), target_TB, reduction="none")
-        return ObjectiveOutput(steps.mean(loss_TB).mean(), y_TBC.argmax(-1))
+        loss_TB = F.cross_entropy(
+            y_TBC.movedim(-1, 1), target_TB, reduction="none", ignore_index=UNASKED
+        )
+        if target.ndim == 1:
+            loss_B = steps.mean(loss_TB)
+        else:
+            asked_B = steps.sum((target_TB != UNASKED).to(loss_TB.dtype))
+            loss_B = steps.sum(loss_TB) / asked_B.clamp(min=1)
+        return ObjectiveOutput(loss_B.mean(), y_TBC.argmax(-1))
 
 
 class MSEStep(Objective):

@@ -27,7 +27,7 @@ from surrolab.data import DataModule
 from surrolab.errors import UserError, one_line
 from surrolab.models import ModelFactory, Surroundings
 from surrolab.neurons import NeuronFactory
-from surrolab.objectives import Objective
+from surrolab.objectives import CEStep, Objective
 from surrolab.optimization import OptimizerFactory
 from surrolab.run.construct import blame, build
 from surrolab.run.directory import RunDirectory
@@ -110,8 +110,10 @@ def build_parts(config: dict[str, Any]) -> Parts:
     tracking: Tracking = build("logger", config["logger"])
     data: DataModule = build("data", config["data"])
     data.seed = config["seed"]
-    if objective.task == "classification" and data.target != "class":
+    if objective.task == "classification" and data.target == "value_per_step":
         raise UserError("objective: needs classes and the data have none; allowed: mse_step")
+    if data.target == "class_per_step" and not isinstance(objective, CEStep):
+        raise UserError("objective: the data have a class for each step; allowed: ce_step")
     steps = data.steps if data.is_sequence else config["encoding"]["steps"]
     assert steps is not None
     around = Surroundings(
@@ -145,7 +147,7 @@ def build_parts(config: dict[str, Any]) -> Parts:
                 "sequences, which differ in length between processes; allowed: "
                 "model.norm=tdbn, or false"
             )
-    labelled = data.target == "class"
+    labelled = data.target != "value_per_step"
     task = Task(
         network,
         encoder,

@@ -145,6 +145,6 @@ def _check_pruner(spec: Spec) -> None:
     if not isinstance(metric, str):
         raise UserError(f"pruner.metric: {metric!r} is not allowed; allowed: a name as val/loss")
     _check_metric(metric, "pruner.metric")
-    known = metric in spec.objectives or metric.endswith(("loss", "mse", "accuracy"))
+    known = metric in spec.objectives or metric.endswith(("loss", "mse", "mae", "accuracy"))
     if direction is None and not known and pruner["name"] != "threshold":
         raise UserError(f"pruner.direction: missing for {metric}; allowed: {', '.join(DIRECTIONS)}")

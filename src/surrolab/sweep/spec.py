@@ -87,7 +87,7 @@ class Spec:
         first = next(iter(self.objectives))
         metric = pruner.get("metric", first)
         given = pruner.get("direction", self.objectives.get(metric))
-        losing = metric.endswith(("loss", "mse"))
+        losing = metric.endswith(("loss", "mse", "mae"))
         return metric, given or ("minimize" if losing else "maximize")
 
     @property

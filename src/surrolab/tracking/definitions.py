@@ -10,10 +10,15 @@ from surrolab.tracking.segments import STEP
 if TYPE_CHECKING:
     import wandb
 
+STAGES = ("train", "val", "test")
 # What is better, less or more.
 GOALS = {
     "train/loss_step": "min",
-    **{f"{stage}/{name}": "min" for stage in ("train", "val", "test") for name in ("loss", "mse")},
+    **{
+        f"{stage}/{name}": "min"
+        for stage in ("train", "val", "test")
+        for name in ("loss", "mse", "mae")
+    },
     **{f"{stage}/accuracy": "max" for stage in ("train", "val", "test")},
 }
 # The summary keeps the best, but of the test: that is of the epoch chosen on validation, and the
