@@ -1,5 +1,7 @@
 """Regression tutorial 1 of snnTorch: a membrane follows a function of time."""
 
+from typing import Any
+
 from matplotlib.figure import Figure
 
 from surrolab.results.claims import Claim
@@ -29,7 +31,8 @@ def claims(records: Records) -> list[Claim]:
 
 
 def _settings(records: Records) -> dict[str, Records]:
-    at_published = records.of(**{"optimizer.lr": PUBLISHED_LR})
+    published: dict[str, Any] = {"optimizer.lr": PUBLISHED_LR}
+    at_published = records.of(**published)
     found = {f"learning rate {PUBLISHED_LR:g}, as published": at_published} if at_published else {}
     chosen = best(records, ["optimizer.lr"], "val/mse")
     rate = chosen[0].values["optimizer.lr"]
@@ -76,6 +79,6 @@ def findings(records: Records) -> str:
             )
         told.append(line)
     return (
-        f"The mean absolute error after training: {'; '.join(told)}. The published number is of one "
-        "sample, and a mean of squared errors of training beside the one absolute error."
+        f"The mean absolute error after training: {'; '.join(told)}. The published number is of "
+        "one sample, and a mean of squared errors of training beside the one absolute error."
     )

@@ -44,7 +44,7 @@ def figure(records: Records) -> Figure:
     """Training accuracy of each seed, beside the published one."""
     drawn = Figure(figsize=(4.5, 3.4), layout="constrained")
     axis = drawn.subplots()
-    for at, (study, name) in enumerate(NAMES.items()):
+    for at, study in enumerate(NAMES):
         ours = records.of(study).metric(ACCURACY)
         places = [at + 0.06 * (n - (len(ours) - 1) / 2) for n in range(len(ours))]
         axis.plot(places, ours, "o", color="tab:blue", label="seeds" if at == 0 else None)
