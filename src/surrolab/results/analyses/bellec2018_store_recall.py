@@ -65,6 +65,6 @@ def findings(records: Records) -> str:
     rates = [records.of(study).mean("spikes/hidden1/rate") for study in NAMES]
     return (
         f"With adaptive thresholds the decision error is {adaptive:.3f} (± {adaptive_half:.3f}) "
-        f"and {met} {CRITERION:g}, {control}: {leaky:.3f} (± {leaky_half:.3f}). A constant answer has "
-        f"0.5. The neurons fire {rates[0]:.3f} and {rates[1]:.3f} times a step."
+        f"and {met} {CRITERION:g}, {control}: {leaky:.3f} (± {leaky_half:.3f}). A constant answer "
+        f"has 0.5. The neurons fire {rates[0]:.3f} and {rates[1]:.3f} times a step."
     )
