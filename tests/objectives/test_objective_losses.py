@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from surrolab.objectives import (
+    UNASKED,
     CELast,
     CELatency,
     CEMax,
@@ -176,6 +177,27 @@ def compare(ours, theirs, factor=1.0, seed=0):
     torch.testing.assert_close(loss, other, rtol=1e-5, atol=1e-7)
     left, right = (torch.autograd.grad(value, y_TBC)[0] for value in (loss, other))
     torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-7)
+
+
+def test_steps_in_which_nothing_is_asked_are_left_out():
+    """Against the mean over each sample's asked steps, taken one by one."""
+    y_TBC = readout(CEStep).requires_grad_()
+    target = target_for(CEStep, per_step=True)
+    asked = torch.rand(T, B, generator=torch.Generator().manual_seed(4)) < 0.3
+    asked[:, 0], asked[:, 1] = True, False
+    lengths = torch.tensor([T, T, 7, T, T])
+    target = torch.where(asked, target, UNASKED)
+    loss, prediction = CEStep()(y_TBC, target, lengths, {})
+    losses = []
+    for sample in range(B):
+        steps = [t for t in range(int(lengths[sample])) if asked[t, sample]]
+        own = [y_TBC[t, sample].logsumexp(0) - y_TBC[t, sample, target[t, sample]] for t in steps]
+        losses.append(torch.stack(own).mean() if own else torch.zeros((), dtype=torch.float64))
+    expected = torch.stack(losses).mean()
+    torch.testing.assert_close(loss, expected)
+    left, right = (torch.autograd.grad(value, y_TBC)[0] for value in (loss, expected))
+    torch.testing.assert_close(left, right)
+    assert prediction.shape == (T, B)
 
 
 def test_losses_and_gradients_equal_those_of_snntorch():

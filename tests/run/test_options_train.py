@@ -63,5 +63,9 @@ def test_it_trains(here, words, tmp_path_factory):
     result = here.run.result
     assert result["status"] == "completed"
     assert all(math.isfinite(value) for value in result["metrics"].values())
-    assert 0 <= result["metrics"]["test/accuracy"] <= 1
+    if "data=trajectories" in given:
+        metrics = result["metrics"]
+        assert 0 < metrics["test/mae"] <= metrics["test/mse"] ** 0.5 * (1 + 1e-6)
+    else:
+        assert 0 <= result["metrics"]["test/accuracy"] <= 1
     assert f"run directory: {here.directory}/run" in out
