@@ -18,7 +18,9 @@ def data(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     return (int(end.value.code or 0), *capsys.readouterr())
 
 
-@pytest.mark.parametrize("name", ["digits", "japanese_vowels", "languages", "yinyang"])
+@pytest.mark.parametrize(
+    "name", ["digits", "japanese_vowels", "languages", "yinyang", "trajectories", "delayed_xor"]
+)
 def test_a_set_in_numbers_and_as_a_picture(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

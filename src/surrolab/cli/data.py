@@ -163,9 +163,10 @@ def _picture(data: Any, config: dict[str, Any], count: int) -> bytes:
         torch.manual_seed(config["seed"])
         x_TBF, lengths = encoder(batch.x, batch.lengths, is_sequence=data.is_sequence)
     before, after, titles = [], [], []
-    for at, label in enumerate(batch.y.tolist()):
+    for at, label in enumerate(samples.y[chosen].tolist()):
         x = batch.x[: int(batch.lengths[at]), at] if data.is_sequence else batch.x[at]
         before.append(x.numpy())
         after.append(x_TBF[: int(lengths[at]), at].numpy())
-        titles.append(f"sample {chosen[at]}: class {data.class_names[label]}")
+        of = "" if data.target == "value_per_step" else f": class {data.class_names[label]}"
+        titles.append(f"sample {chosen[at]}{of}")
     return draw_samples(before, after, titles, data.is_sequence)
