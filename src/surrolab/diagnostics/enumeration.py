@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from surrolab.diagnostics.problem import Problem
-from surrolab.diagnostics.references import Noise, escape_noise
+from surrolab.diagnostics.references import Noise, escape_noise, smooth_steps
 from surrolab.surrogates import Surrogate
 
 MOST_PATTERNS = 2**16
@@ -28,6 +28,42 @@ def enumerated_loss(problem: Problem, noise: Noise = None) -> Tensor:
         ValueError: a surrogate is no escape noise, or there are more than 2^16 patterns.
     """
     steps = escape_noise(problem, noise)
+    return _enumerated(problem, {name: (step, None) for name, step in steps.items()})
+
+
+def enumerated_surrogate_gradient(
+    problem: Problem, surrogate: Noise = None, noise: Noise = None
+) -> dict[str, Tensor]:
+    """The surrogate gradient averaged over all spike patterns of the escape-noise network.
+
+    What backpropagation finds in a network that fires at random, with the derivative of the
+    surrogate's ``smooth_step`` in the place of the step's, as it would be after infinitely many
+    draws: ``mean_b sum_s P_b(s) g_b(s)`` (the surrogate gradient of a stochastic network, Gygax &
+    Zenke 2025, doi:10.1162/neco_a_01752). The probabilities have no gradient.
+
+    Args:
+        problem: network, loss and probe batch.
+        surrogate: whose ``smooth_step`` is differentiated; each layer's own unless given.
+        noise: whose ``smooth_step`` is the probability of a spike; the same.
+
+    Returns:
+        By parameter name, zero where nothing arrives.
+
+    Raises:
+        ValueError: see :func:`enumerated_loss`; a surrogate without a smooth step.
+    """
+    steps, passing = escape_noise(problem, noise), smooth_steps(problem, surrogate)
+    value = _enumerated(problem, {name: (step, passing[name]) for name, step in steps.items()})
+    parameters = problem.parameters
+    found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(p) if grad is None else grad
+        for (name, p), grad in zip(parameters.items(), found, strict=True)
+    }
+
+
+def _enumerated(problem: Problem, steps: dict[str, tuple[Surrogate, Surrogate | None]]) -> Tensor:
+    """Mean loss over all patterns, by layers' noise and what passes the gradient on, if anything."""
     length, samples = problem.x_TBF.shape[:2]
     sizes = {
         name: math.prod(layer.shape)
@@ -46,8 +82,8 @@ def enumerated_loss(problem: Problem, noise: Noise = None) -> Tensor:
     pattern_TSB = digits.repeat_interleave(samples, 0).T.to(problem.x_TBF.dtype)
     given = iter(torch.split(pattern_TSB, [length * size for size in sizes.values()]))
     fire = {
-        name: _Given(noise, next(given).view(length, sizes[name], -1))
-        for name, noise in steps.items()
+        name: _Given(*pair, next(given).view(length, sizes[name], -1))
+        for name, pair in steps.items()
     }
     repeated = problem.repeated(len(patterns))
     with repeated.firing(fire):
@@ -59,19 +95,26 @@ def enumerated_loss(problem: Problem, noise: Noise = None) -> Tensor:
 
 
 class _Given:
-    """Fires as it is told, and multiplies the probabilities of that, per sample."""
+    """Fires as it is told, and multiplies the probabilities of that, per sample.
 
-    def __init__(self, noise: Surrogate, spk_TNB: Tensor) -> None:
+    The gradient goes through the probabilities, or, where there is a ``surrogate``, through it.
+    """
+
+    def __init__(self, noise: Surrogate, surrogate: Surrogate | None, spk_TNB: Tensor) -> None:
         self.noise = noise
+        self.surrogate = surrogate
         self.spk = iter(spk_TNB.movedim(-1, 1))
         self.probability: Tensor | float = 1.0
 
     def __call__(self, x: Tensor) -> Tensor:
         spk: Tensor = next(self.spk).reshape(x.shape)
-        p = self.noise.smooth_step(x)
+        p = self.noise.smooth_step(x if self.surrogate is None else x.detach())
         # A product and not a sum of logarithms: an impossible pattern has probability 0.
         self.probability = self.probability * torch.where(spk > 0, p, 1 - p).flatten(1).prod(1)
-        return spk
+        if self.surrogate is None:
+            return spk
+        ghost = self.surrogate.smooth_step(x)
+        return spk + (ghost - ghost.detach())
 
 
 def finite_differences(
