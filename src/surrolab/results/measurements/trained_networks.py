@@ -1,14 +1,11 @@
 """Networks after some epochs, and what of them lies near the threshold."""
 
-import contextlib
-import io
-import logging
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 
 from surrolab.composition import compose_run
 from surrolab.data import Batch
@@ -17,6 +14,7 @@ from surrolab.run.build import Parts, build_parts
 from surrolab.run.reporting import quiet_lightning
 from surrolab.seeding import seed_all
 from surrolab.surrogates import Surrogate
+from surrolab.task import Task
 
 
 def build_network(words: list[str], seed: int) -> Parts:
@@ -91,8 +89,10 @@ def share_near_threshold(parts: Parts, batch: Batch, cutoff: float) -> dict[str,
     return found
 
 
-def set_surrogate(parts: Parts, surrogate: Surrogate) -> None:
-    """Put one in the place of every spiking layer's."""
-    for _, layer in parts.task.network.named_layers():
+def with_surrogate(task: Task, surrogate: Surrogate) -> Task:
+    """A copy whose spiking layers have another surrogate each, and the same weights."""
+    copied = copy.deepcopy(task)
+    for _, layer in copied.network.named_layers():
         if isinstance(layer.neurons, SpikingLayer):
-            layer.neurons.neuron.spike_grad = surrogate
+            layer.neurons.neuron.spike_grad = copy.deepcopy(surrogate)
+    return copied
