@@ -1,6 +1,6 @@
 """How much of a network is active in the backward pass of a surrogate that is cut off."""
 
-from surrolab.results.measurements.trained_networks import (
+from surrolab.results.trained_networks import (
     build_network,
     first_batch,
     share_near_threshold,

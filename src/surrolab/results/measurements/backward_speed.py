@@ -11,7 +11,7 @@ from torch import Tensor
 
 from surrolab.data import Batch
 from surrolab.models import Layer
-from surrolab.results.measurements.trained_networks import (
+from surrolab.results.trained_networks import (
     build_network,
     first_batch,
     share_near_threshold,

@@ -3,7 +3,7 @@
 import torch
 
 from surrolab.diagnostics.enumeration import enumerated_surrogate_gradient
-from surrolab.results.measurements.small_networks import (
+from surrolab.results.small_networks import (
     FIRST,
     expected_output,
     small_network,

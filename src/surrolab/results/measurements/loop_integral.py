@@ -1,7 +1,7 @@
 """The integral of the surrogate gradient around a closed loop, beside that of a true gradient."""
 
 from surrolab.diagnostics.loop import circulation, default_radius, random_plane
-from surrolab.results.measurements.small_networks import hard_field, small_network, smooth_field
+from surrolab.results.small_networks import hard_field, small_network, smooth_field
 from surrolab.surrogates import Sigmoid
 
 HARD = "hard"
