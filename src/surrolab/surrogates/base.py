@@ -79,6 +79,11 @@ class Surrogate(nn.Module):
         raise NotImplementedError
 
     @property
+    def shape_support(self) -> Any:
+        """Half width in ``u`` of where the shape is not exactly 0; ``inf`` where it nowhere is."""
+        return math.inf
+
+    @property
     def shape_kinks(self) -> tuple[float, ...]:
         """The ``u`` at which the shape or its slope jumps: finite differences are wrong there."""
         return ()
@@ -214,6 +219,11 @@ class Surrogate(nn.Module):
     def window(self) -> Any:
         """Half width in ``x`` of where ``|h|`` is at least 1 % of its peak."""
         return self.shape_window / self.slope
+
+    @property
+    def support(self) -> Any:
+        """Half width in ``x`` of where ``h`` is not exactly 0."""
+        return self.shape_support / self.slope
 
     def __repr__(self) -> str:
         names = inspect.signature(type(self)).parameters

@@ -18,6 +18,7 @@ class Boxcar(Surrogate):
     shape_peak = 1.0
     shape_area = 1.0
     shape_window = 0.5
+    shape_support = 0.5
     shape_kinks = (-0.5, 0.5)
 
     def __init__(self, slope: float = 1.0, scale: float = 1.0, normalize: str = "native") -> None:

@@ -36,6 +36,10 @@ class Dspike(Surrogate):
         return _at_most(self.slope / 2, math.acosh(10))
 
     @property
+    def shape_support(self) -> Any:
+        return self.slope / 2
+
+    @property
     def shape_kinks(self) -> Any:
         return (-self.slope / 2, self.slope / 2)
 

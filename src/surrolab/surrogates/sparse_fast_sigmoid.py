@@ -47,6 +47,10 @@ class SparseFastSigmoid(Surrogate):
         return edge.clamp(max=9.0) if isinstance(edge, Tensor) else min(edge, 9.0)
 
     @property
+    def shape_support(self) -> Any:
+        return self.slope * self.cutoff
+
+    @property
     def shape_kinks(self) -> Any:
         edge = self.slope * self.cutoff
         return (-edge, 0.0, edge)

@@ -16,6 +16,7 @@ class Trapezoid(Surrogate):
     shape_peak = 1.0
     shape_area = 1.5
     shape_window = 0.995
+    shape_support = 1.0
     shape_kinks = (-1.0, -0.5, 0.5, 1.0)
 
     def __init__(self, slope: float = 1.0, scale: float = 1.0, normalize: str = "native") -> None:

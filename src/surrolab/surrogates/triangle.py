@@ -16,6 +16,7 @@ class Triangle(Surrogate):
     shape_peak = 1.0
     shape_area = 1.0
     shape_window = 0.99
+    shape_support = 1.0
     shape_kinks = (-1.0, 0.0, 1.0)
 
     def __init__(self, slope: float = 1.0, scale: float = 1.0, normalize: str = "native") -> None:

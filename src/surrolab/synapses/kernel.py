@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from surrolab.native import THOROUGHLY, library
+from surrolab.surrogates.reach import ROUNDING, Reach
 
 REALS = {torch.float32: "float", torch.float64: "double"}
 BLOCK = 192  # rows, and features, of a tile; as in spikes.c
@@ -111,6 +112,32 @@ class Kernel:
         )
         return grad_NF, grad_N
 
+    def input_gradient(
+        self, grad_MN: Tensor, weight_NF: Tensor, reach: Reach, most: int
+    ) -> Tensor | None:
+        """``grad_MN @ weight_NF`` where the membrane is within reach, and 0 elsewhere.
+
+        None where there are more than ``most`` such places.
+        """
+        rows, outputs = grad_MN.shape
+        features = weight_NF.shape[1]
+        width = reach.support * (1 + ROUNDING)
+        near = (reach.threshold - width, reach.threshold + width)
+        threads = torch.get_num_threads()
+        mem = reach.mem
+        if self._c.count_within(mem.data_ptr(), mem.numel(), *near, threads) > most:
+            return None
+        turned_FN = weight_NF.t().contiguous()
+        grad_MF = grad_MN.new_empty(rows, features)
+        self._c.input_gradient(
+            *(rows, features, outputs),
+            *_at(mem),
+            *near,
+            *_at(grad_MN, turned_FN, grad_MF),
+            threads,
+        )
+        return grad_MF
+
 
 @functools.cache
 def load(dtype: torch.dtype) -> Kernel:
@@ -140,6 +167,9 @@ def _typed(c: ctypes.CDLL, dtype: torch.dtype) -> ctypes.CDLL:
     c.turn_lists.argtypes = [*shape, *[POINTER] * 6, INT]
     c.forward.argtypes = [*shape, LONG, *[POINTER] * 3, real, *[POINTER] * 4, LONG, INT]
     c.weight_gradient.argtypes = [*shape, LONG, *[POINTER] * 3, real, *[POINTER] * 3, INT]
-    for name in ("list_spikes", "turn_lists", "forward", "weight_gradient"):
+    c.count_within.restype = LONG
+    c.count_within.argtypes = [POINTER, LONG, real, real, INT]
+    c.input_gradient.argtypes = [*shape, LONG, POINTER, real, real, *[POINTER] * 3, INT]
+    for name in ("list_spikes", "turn_lists", "forward", "weight_gradient", "input_gradient"):
         getattr(c, name).restype = None
     return c

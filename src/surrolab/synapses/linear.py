@@ -12,7 +12,8 @@ from torch.nn.parameter import Parameter
 from surrolab.native import CompilerError
 from surrolab.synapses.kernel import REALS, Kernel, Spikes, load
 from surrolab.synapses.one_hot import OneHot
-from surrolab.synapses.rule import most_spikes
+from surrolab.surrogates.reach import Reach, taken_reach
+from surrolab.synapses.rule import most_spikes, most_within
 
 MODES = ("auto", "true", "false")
 # Rows of a first look at the spike rate, and how far above the limit it ends the search.
@@ -31,7 +32,11 @@ def spike_linear(
     rows of the output's gradient. The sums' order depends on the input alone, neither on the
     number of threads nor on the time, and differs from that of the matrix product: outputs
     agree to rounding, and a membrane that is at its threshold up to rounding may cross or not.
-    The gradient of the input is a matrix product. What is kept for the backward pass are the
+    The gradient of the input is a matrix product, unless the spikes come from neurons whose
+    surrogate has compact support, such as one that is cut off: where their membrane is outside of
+    it the gradient is about to be multiplied by 0, and where so few are inside that a rule says it
+    pays, it is computed for those alone and is 0 for the others (Perez-Nieves & Goodman 2021,
+    arXiv:2105.08810). What is kept for the backward pass are the
     spikes' places, a byte each; the input may be overwritten.
 
     `OneHot` vectors pick columns of the weight, on every device and without such limits.
@@ -72,8 +77,11 @@ def spike_linear(
     spikes = None if _too_many(x_MF, most) else kernel.find_spikes(x_MF, most)
     if spikes is None:
         return F.linear(x_TBF, weight_NF, bias_N)
+    reach = taken_reach(x_TBF) if x_TBF.requires_grad else None
+    if reach is not None and reach.mem.numel() != x_TBF.numel():
+        reach = None
     out_MN: Tensor = _SpikeLinear.apply(  # type: ignore[no-untyped-call]
-        x_TBF, weight_NF, bias_N, kernel, *spikes
+        x_TBF, weight_NF, bias_N, kernel, (reach, mode == "true"), *spikes
     )
     return out_MN.view(*x_TBF.shape[:-1], outputs)
 
@@ -129,6 +137,7 @@ class _SpikeLinear(torch.autograd.Function):
         weight_NF: Tensor,
         bias_N: Tensor | None,
         kernel: Kernel,
+        reach: tuple[Reach | None, bool],
         counts: Tensor,
         starts: Tensor,
         places: Tensor,
@@ -138,7 +147,7 @@ class _SpikeLinear(torch.autograd.Function):
         needs_x, needs_weight = ctx.needs_input_grad[:2]
         kept = (counts, starts, places) if needs_weight else (None, None, None)
         ctx.save_for_backward(weight_NF if needs_x else None, *kept)
-        ctx.kernel, ctx.rest, ctx.shape = kernel, rest, x.shape
+        ctx.kernel, ctx.rest, ctx.shape, ctx.reach = kernel, rest, x.shape, reach
         bias = None if bias_N is None else bias_N.contiguous()
         return kernel.product(spikes, weight_NF.contiguous(), bias)
 
@@ -148,11 +157,28 @@ class _SpikeLinear(torch.autograd.Function):
         weight_NF, *kept = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         grad_MN = grad_MN.contiguous()
-        grad_x = (grad_MN @ weight_NF).view(ctx.shape) if needs_x else None
+        grad_x = None
+        if needs_x:
+            grad_x = _input_gradient(ctx.kernel, grad_MN, weight_NF, *ctx.reach).view(ctx.shape)
         grad_weight = grad_bias = None
         if needs_weight:
             spikes = Spikes(*kept, *ctx.rest)
             grad_weight, grad_bias = ctx.kernel.weight_gradient(spikes, grad_MN, needs_bias)
         elif needs_bias:
             grad_bias = grad_MN.sum(0)
-        return (grad_x, grad_weight, grad_bias, *[None] * 7)
+        return (grad_x, grad_weight, grad_bias, *[None] * 8)
+
+
+def _input_gradient(
+    kernel: Kernel, grad_MN: Tensor, weight_NF: Tensor, reach: Reach | None, told: bool
+) -> Tensor:
+    """``grad_MN @ weight_NF``, or that of it which a surrogate passes on."""
+    if reach is not None and not reach.spent:
+        rows, (outputs, features) = len(grad_MN), weight_NF.shape
+        most = rows * features
+        if not told:
+            most = most_within(rows, features, outputs, torch.get_num_threads())
+        found = None if most < 0 else kernel.input_gradient(grad_MN, weight_NF, reach, most)
+        if found is not None:
+            return found
+    return grad_MN @ weight_NF

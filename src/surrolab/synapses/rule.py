@@ -29,9 +29,25 @@ class Sparse(NamedTuple):
     weight: float
 
 
+class Within(NamedTuple):
+    """Nanoseconds of the input's gradient in some places: per call, number of ``x``, place,
+    multiplication there, and number of the weight.
+    """
+
+    call: float
+    x: float
+    place: float
+    product: float
+    weight: float
+
+
 # Forward alone, and forward with the gradients of weight and bias.
 FORWARD = Dense(6420, 0.0174, 0.52, 0), Sparse(35500, 0.0231, 0.378, 0.19, 0.414)
 TRAINING = Dense(66800, 0.0396, 0.779, 0.284), Sparse(118000, 0.0545, 0.551, 0.656, 1.4)
+
+# The gradient of the input: a product, and only where a surrogate passes it on.
+DENSE_INPUT = Dense(3000, 0.0218, 0.9, 0)
+WITHIN = Within(20000, 1.6, 9.5, 0.042, 1)
 
 # How many times faster spikes have to be: other machines differ, and so does the order of sums.
 GAIN = 1.2
@@ -75,6 +91,22 @@ def most_spikes(rows: int, features: int, outputs: int, trained: bool, threads: 
     silent = _nanoseconds(sparse, sparse_parts(rows, features, outputs, 0, threads))
     one = sparse.addition * sparse_parts(rows, features, outputs, 1, threads).addition
     return min(rows * features, int((product / GAIN - silent) // one))
+
+
+def most_within(rows: int, features: int, outputs: int, threads: int) -> int:
+    """The largest number of places at which the input's gradient for those alone pays.
+
+    Args:
+        rows, features, outputs, threads: see :func:`most_spikes`.
+    """
+    multiplications = rows * features * outputs
+    product = DENSE_INPUT.call + (
+        DENSE_INPUT.product * multiplications + DENSE_INPUT.x * rows * features
+    ) / threads
+    fixed = WITHIN.call + WITHIN.weight * features * outputs
+    fixed += WITHIN.x * rows * features / threads
+    place = (WITHIN.place + WITHIN.product * outputs) / threads
+    return min(rows * features, int((product / GAIN - fixed) // place))
 
 
 def _nanoseconds(times: tuple[float, ...], parts: tuple[float, ...]) -> float:

@@ -310,3 +310,76 @@ void weight_gradient(long M, long F, long N, const uint16_t *count_of, const int
         }
     }
 }
+
+/* How many of mem[size] lie from `low` to `high`. */
+long count_within(const REAL *mem, long size, REAL low, REAL high, int threads)
+{
+    long total = 0;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : total)
+    for (long i = 0; i < size; i += 4096) {
+        int some = 0;
+        for (long k = i; k < least(size, i + 4096); k++) some += mem[k] >= low && mem[k] <= high;
+        total += some;
+    }
+    return total;
+}
+
+/* The sum over N of one row with each of four others. */
+WIDEST static void four_dots(const REAL *one, const REAL *const other[4], long N, REAL *sums)
+{
+    vec sum[4] = {{0}};
+    long n = 0;
+    for (; n + LANES <= N; n += LANES) {
+        vec a = *(const loose *)(one + n);
+        for (int k = 0; k < 4; k++) sum[k] += a * *(const loose *)(other[k] + n);
+    }
+    for (int k = 0; k < 4; k++) {
+        REAL total = 0;
+        for (int lane = 0; lane < (int)LANES; lane++) total += sum[k][lane];
+        for (long rest = n; rest < N; rest++) total += one[rest] * other[k][rest];
+        sums[k] = total;
+    }
+}
+
+/* out[M, F] = grad[M, N] turned[F, N]^T where mem[M, F] lies from `low` to `high`, else 0. Tiles of
+ * few features: their rows of `turned` stay in the second-level cache while rows of grad pass. */
+WIDEST void input_gradient(long M, long F, long N, const REAL *mem, REAL low, REAL high,
+                           const REAL *grad, const REAL *turned, REAL *out, int threads)
+{
+    long tile = least(F, 32 + (long)(128 * 1024 / (sizeof(REAL) * (size_t)N)));
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (long b = 0; b < blocks(M); b++) {
+        for (long first = 0; first < F; first += tile) {
+            long wide = least(tile, F - first);
+            for (long m = b * BLOCK; m < least(M, (b + 1) * BLOCK); m++) {
+                const REAL *near = mem + m * F + first;
+                REAL *to = out + m * F + first, sums[4];
+                const REAL *rows[4];
+                long places[4], found = 0;
+                for (long f = 0; f < wide; f += 64) {
+                    long some = least(64, wide - f);
+                    uint8_t within[64] = {0};
+                    memset(to + f, 0, sizeof(REAL) * (size_t)some);
+                    for (long k = 0; k < some; k++)
+                        within[k] = near[f + k] >= low && near[f + k] <= high;
+                    for (long k = 0; k < some; k += 8) {
+                        uint64_t eight;
+                        memcpy(&eight, within + k, 8);
+                        for (; eight; eight &= eight - 1) {
+                            places[found] = f + k + __builtin_ctzll(eight) / 8;
+                            rows[found] = turned + (first + places[found]) * N;
+                            if (++found < 4) continue;
+                            four_dots(grad + m * N, rows, N, sums);
+                            for (found = 0; found < 4; found++) to[places[found]] = sums[found];
+                            found = 0;
+                        }
+                    }
+                }
+                if (!found) continue;
+                for (long k = found; k < 4; k++) rows[k] = rows[0];
+                four_dots(grad + m * N, rows, N, sums);
+                for (long k = 0; k < found; k++) to[places[k]] = sums[k];
+            }
+        }
+    }
+}

@@ -138,6 +138,8 @@ def fused(
         overwrite=layer.overwrite_membrane and not record,
     )
     out, *final = FusedPass.apply(run, *tensors)  # type: ignore[no-untyped-call]
+    if run.reach is not None:
+        run.reach.mark(out)
     spk = [out[-1]] if recurrent is not None else []
     return out, state_type(*spk, *final), run.record
 

@@ -1,5 +1,6 @@
 """The fused pass as a differentiable function."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from surrolab.neurons.fused.firing import Called, Printed, chunks
 from surrolab.neurons.fused.scan import CARRIED, Scan
 from surrolab.neurons.record import Record
 from surrolab.surrogates import Surrogate
+from surrolab.surrogates.reach import Reach
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Pass:
         keeps: whether a backward pass may follow.
         record: to be filled, or None.
         overwrite: whether the gradient of the current is written over the membrane.
+        reach: of the spikes, filled in by a pass that may be followed by a backward pass.
     """
 
     scan: Scan
@@ -47,6 +50,7 @@ class Pass:
     keeps: bool
     record: Record | None
     overwrite: bool
+    reach: Reach | None = None
 
     @property
     def overwrites(self) -> bool:
@@ -105,6 +109,8 @@ class FusedPass(torch.autograd.Function):
             if scan.kind == "alif":
                 level = torch.as_tensor(_level(buffers, buffers["adapt_rows"]))
                 run.record.threshold = level.view(run.steps, *run.shape)
+        if run.keeps and "mem_rows" in buffers.arrays:
+            run.reach = _reach(run, buffers)
         if run.keeps:
             saved = [buffers.arrays.get(f"{name}_rows") for name in scan.saved]
             fed = buffers.arrays.get("fed") if "gain" in scan.wanted else None
@@ -141,6 +147,8 @@ class FusedPass(torch.autograd.Function):
             buffers[f"{name}_rows"] = array
         _incoming(run, buffers, g_out, g_final)
         ctx.spent = run.overwrites
+        if run.reach is not None:
+            run.reach.spent = run.overwrites
         called = _called(run, named) if run.called else None
         g_weight = g_bias = g_spk_0 = None
         if scan.recurrent:
@@ -194,6 +202,20 @@ def _take_parameters(run: Pass, buffers: Buffers, parameters: dict[str, Tensor])
             buffers[f"p_{name}"] = value.detach().to(buffers.device, buffers.wide).reshape(1)
         else:
             buffers.numbers[name] = value.item()
+
+
+def _reach(run: Pass, buffers: Buffers) -> Reach | None:
+    """Where the spikes' gradient is not multiplied by 0, if the same can be said of all of them."""
+    scan, surrogate = run.scan, run.surrogate
+    theta = buffers.numbers.get("theta")
+    if surrogate is None or surrogate._parameters or scan.smooth or scan.dtype != scan.wide:
+        return None
+    if scan.kind not in ("leaky", "synaptic", "alpha") or not isinstance(theta, float):
+        return None
+    support = surrogate.support
+    if not support < math.inf:
+        return None
+    return Reach(buffers["mem_rows"], theta, float(support))
 
 
 def _named(run: Pass, parameters: Sequence[Any]) -> dict[str, Tensor]:

@@ -1,0 +1,113 @@
+"""Perez-Nieves & Goodman 2021: few neurons are active in the backward pass. Does that save time?"""
+
+import math
+
+from matplotlib.figure import Figure
+
+from surrolab.results.claims import Claim
+from surrolab.results.figures import band
+from surrolab.results.records import Records
+from surrolab.results.statistics import interval, paired
+
+FEW = 0.05
+LOSS = 0.01  # of accuracy that counts as none
+PARTS = {
+    "ratio/backward": "backward pass",
+    "ratio/layer": "backward pass of a hidden layer",
+    "ratio/step": "training step",
+}
+
+
+def claims(records: Records) -> list[Claim]:
+    """Active neurons, speed and memory, accuracy."""
+    activity = records.of("activity")
+    active = activity.metric("active/mean")
+    what = "share of neuron-steps active in the backward pass, over training"
+    found = [Claim(what, "1 to 2 %", active, activity, interval(active)[0] <= FEW)]
+    by_width = records.of("speed").by("width")
+    for metric, part in PARTS.items():
+        for (width,), some in by_width.items():
+            published = "up to 150 times" if metric == "ratio/backward" else None
+            ours = some.metric(metric)
+            holds = _least(ours) > 1 if published else None
+            what = f"{part}, {width} neurons a layer: times faster with the cut-off surrogate"
+            found.append(Claim(what, published, ours, some, holds, "times", 2))
+    speed = records.of("speed")
+    saved = [1 - 1 / ratio for ratio in _each_seed(speed, "ratio/saved")]
+    what = "memory kept for the backward pass, less with the cut-off surrogate"
+    found.append(Claim(what, 0.85, saved, speed, min(saved) > 0))
+    cut, whole = _accuracies(records)
+    gain = [a - b for a, b in zip(cut, whole, strict=True)]
+    what = "test accuracy, cut off less whole"
+    published = "no loss"
+    found.append(Claim(what, published, gain, records.of("accuracy"), interval(gain)[0] > -LOSS))
+    return found
+
+
+def _least(values: list[float]) -> float:
+    """The lower end of the interval."""
+    mean, half = interval(values)
+    return mean - (0.0 if math.isnan(half) else half)
+
+
+def _each_seed(records: Records, metric: str) -> list[float]:
+    """Mean over all else, for each seed."""
+    seeds = sorted({record.seed for record in records})
+    return [
+        Records(record for record in records if record.seed == seed).mean(metric) for seed in seeds
+    ]
+
+
+def _accuracies(records: Records) -> tuple[list[float], list[float]]:
+    """On test samples, cut off and whole, seed by seed."""
+    names = ("sparse_fast_sigmoid", "fast_sigmoid")
+    cut, whole = (records.of("accuracy", surrogate=n).metric("test/accuracy") for n in names)
+    return cut, whole
+
+
+def figure(records: Records) -> Figure:
+    """The share of active neurons by epoch, and the speed by width."""
+    drawn = Figure(figsize=(9, 3.2), layout="constrained")
+    share, speed = drawn.subplots(1, 2)
+    activity = records.of("activity")
+    for name in ("hidden1", "hidden2"):
+        curves = activity.metric(f"active/{name}")
+        epochs = range(len(curves[0]))
+        band(share, epochs, [[curve[i] for curve in curves] for i in epochs], name)
+    share.set_title("neuron-steps active in the backward pass", fontsize=9)
+    share.set_xlabel("epoch", fontsize=8)
+    by_width = records.of("speed").by("width")
+    widths = [key[0] for key in by_width]
+    for metric, part in PARTS.items():
+        band(speed, widths, [some.metric(metric) for some in by_width.values()], part)
+    speed.axhline(1, color="grey", lw=0.5)
+    speed.set_title("times faster with the cut-off surrogate", fontsize=9)
+    speed.set_xlabel("neurons in each of two hidden layers", fontsize=8)
+    speed.set_xscale("log")
+    speed.set_xticks(widths, [str(width) for width in widths])
+    speed.minorticks_off()
+    for axis in (share, speed):
+        axis.set_ylim(bottom=0)
+        axis.tick_params(labelsize=7)
+        axis.legend(fontsize=7)
+    return drawn
+
+
+def findings(records: Records) -> str:
+    """What came out, in words."""
+    activity = records.of("activity")
+    speed = records.of("speed")
+    (width,), widest = list(speed.by("width").items())[-1]
+    active = interval(activity.metric("active/mean"))[0]
+    cut, whole = _accuracies(records)
+    gain, _ = paired(cut, whole)
+    ratio, least = widest.mean("ratio/backward"), _least(widest.metric("ratio/backward"))
+    current = (widest.mean("current/hidden1") + widest.mean("current/hidden2")) / 2
+    products, inputs = widest.mean("products"), widest.mean("inputs")
+    told = [
+        f"After the first step {active:.1%} of the neuron-steps lie within the cut-off, "
+        f"{'more than' if active > 0.02 else 'as in'} the paper, and the accuracy is "
+        f"{interval(cut)[0]:.1%} beside {interval(whole)[0]:.1%} with the whole surrogate "
+        f"({100 * gain:+.1f} points)."
+    ]
+    return " ".join(told) + f" {ratio} {least} {current} {products} {inputs}"
