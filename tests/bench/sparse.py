@@ -5,7 +5,8 @@ weight and bias, how many times faster than the matrix product the layer is over
 rates (medians, both sides interleaved); the rate at which both are as fast, measured and by the
 rule; the times that fit best, to be put into ``surrolab.synapses.rule``; and what following the
 rule costs beside always taking the faster one. ``--layer`` measures the layer of the published
-figures instead, ``--threads N`` is as it says.
+figures instead, ``--inputs`` the input's gradient where only some places of it are asked for,
+``--threads N`` is as it says.
 """
 
 import argparse
@@ -21,12 +22,15 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
+from surrolab.surrogates.reach import Reach
 from surrolab.synapses import rule, spike_linear
+from surrolab.synapses.kernel import load
 
 ROWS = (100, 400, 1600, 6400)
 FEATURES = (64, 256, 700, 2048)
 OUTPUTS = (10, 64, 128, 512)
 RATES = (0.01, 0.05, 0.1, 0.2, 0.4, 0.7)
+WITHIN = (0.01, 0.03, 0.1, 0.2, 0.4)
 LAYER = ((100, 64, 512), (500, 16, 512))  # time steps, samples, neurons
 
 
@@ -48,7 +52,7 @@ def work(x: Tensor, weight: Tensor, bias: Tensor, grad: Tensor, sparse: str) -> 
         torch.autograd.grad(out, [a for a in (x, weight, bias) if a.requires_grad], grad)
 
 
-def nanoseconds(calls: dict[str, Callable[[], None]], seconds: float) -> dict[str, float]:
+def nanoseconds(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
     """Medians of interleaved calls, at least 5 and for about so long."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + seconds
@@ -157,15 +161,45 @@ def layer() -> None:
             )
 
 
+def inputs(threads: int) -> None:
+    """The input's gradient in some places alone beside the product, by their share."""
+    kernel = load(torch.float32)
+    print("  rows     F     N" + "".join(f"{100 * r:7.0f} %" for r in WITHIN), "    rule")
+    for rows, features, outputs in itertools.product((400, 1600, 6400), FEATURES, OUTPUTS):
+        torch.manual_seed(0)
+        grad, weight = torch.randn(rows, outputs), torch.randn(outputs, features)
+        gains = []
+        for share in WITHIN:
+            mem = (torch.rand(rows, features) < share).float()
+            reach = Reach(mem, 1.0, 0.5)
+            calls = {
+                "true": partial(kernel.input_gradient, grad, weight, reach, mem.numel()),
+                "false": partial(torch.matmul, grad, weight),
+            }
+            found = nanoseconds(calls, 0.05)
+            gains.append(found["false"] / found["true"])
+        most = rule.most_within(rows, features, outputs, threads) / rows / features
+        print(
+            f"{rows:6d}{features:6d}{outputs:6d}"
+            + "".join(f"{gain:9.2f}" for gain in gains)
+            + f"{'none' if most < 0 else f'{100 * most:.0f} %':>9s}",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layer", action="store_true")
+    parser.add_argument("--inputs", action="store_true")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.layer:
         layer()
+        return
+    if given.inputs:
+        inputs(given.threads)
         return
     for trained in (False, True):
         shapes(trained, given.threads)

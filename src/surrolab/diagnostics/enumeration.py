@@ -63,7 +63,7 @@ def enumerated_surrogate_gradient(
 
 
 def _enumerated(problem: Problem, steps: dict[str, tuple[Surrogate, Surrogate | None]]) -> Tensor:
-    """Mean loss over all patterns, by layers' noise and what passes the gradient on, if anything."""
+    """Mean loss over all patterns; by layer, the noise and what passes the gradient on."""
     length, samples = problem.x_TBF.shape[:2]
     sizes = {
         name: math.prod(layer.shape)

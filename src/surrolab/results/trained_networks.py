@@ -56,7 +56,7 @@ def train(parts: Parts, epochs: int, seed: int, look: Callable[[], None] | None 
         "num_sanity_val_steps": 0,
         "use_distributed_sampler": False,
     }
-    callbacks = [] if look is None else [_EachEpoch(look)]
+    callbacks: list[pl.Callback] = [] if look is None else [_EachEpoch(look)]
     trainer = pl.Trainer(max_epochs=epochs, callbacks=callbacks, **settings)
     seed_all(seed, "train")
     if epochs:
@@ -68,7 +68,8 @@ def train(parts: Parts, epochs: int, seed: int, look: Callable[[], None] | None 
 
 def first_batch(parts: Parts) -> Batch:
     """The first samples for validation, as many as a batch has."""
-    return next(iter(parts.data.val_dataloader()))
+    batch: Batch = next(iter(parts.data.val_dataloader()))
+    return batch
 
 
 @torch.no_grad()

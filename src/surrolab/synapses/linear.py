@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from torch.nn.parameter import Parameter
 
 from surrolab.native import CompilerError
+from surrolab.surrogates.reach import Reach, taken_reach
 from surrolab.synapses.kernel import REALS, Kernel, Spikes, load
 from surrolab.synapses.one_hot import OneHot
-from surrolab.surrogates.reach import Reach, taken_reach
 from surrolab.synapses.rule import most_spikes, most_within
 
 MODES = ("auto", "true", "false")

@@ -100,9 +100,10 @@ def most_within(rows: int, features: int, outputs: int, threads: int) -> int:
         rows, features, outputs, threads: see :func:`most_spikes`.
     """
     multiplications = rows * features * outputs
-    product = DENSE_INPUT.call + (
-        DENSE_INPUT.product * multiplications + DENSE_INPUT.x * rows * features
-    ) / threads
+    product = (
+        DENSE_INPUT.call
+        + (DENSE_INPUT.product * multiplications + DENSE_INPUT.x * rows * features) / threads
+    )
     fixed = WITHIN.call + WITHIN.weight * features * outputs
     fixed += WITHIN.x * rows * features / threads
     place = (WITHIN.place + WITHIN.product * outputs) / threads

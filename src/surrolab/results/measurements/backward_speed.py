@@ -1,6 +1,5 @@
 """What a surrogate that is cut off saves in the backward pass."""
 
-import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -10,7 +9,6 @@ import torch
 from torch import Tensor
 
 from surrolab.data import Batch
-from surrolab.models import Layer
 from surrolab.results.trained_networks import (
     build_network,
     first_batch,
@@ -21,7 +19,7 @@ from surrolab.results.trained_networks import (
 from surrolab.surrogates import FastSigmoid, SparseFastSigmoid
 from surrolab.task import Task
 
-LAYER = "hidden2"
+BEFORE, LAYER = "hidden1", "hidden2"
 
 
 def measure(
@@ -37,9 +35,9 @@ def measure(
     """Time steps of one network with the whole surrogate and with the cut-off one.
 
     The network is trained with the cut-off one first. Both then have the same weights and hence
-    the same spikes, so that the backward pass is all that differs. All times are of interleaved
-    calls in one process with one thread; ratios are medians of those of single rounds, which is
-    what another load on the machine moves least.
+    the same spikes, so that the backward pass is all that differs. All times are processor
+    time of one thread, in interleaved calls; ratios are medians of those of single rounds. Both is
+    what other load on the machine moves least.
 
     Args:
         seed: of the network and its training.
@@ -54,9 +52,10 @@ def measure(
         surrogate is, in a training step (Adam's included), in its backward pass, and in the
         backward pass of the second hidden layer alone; ``ratio/saved``: what is kept for the
         backward pass with the whole surrogate over the same with the cut-off one, in bytes.
-        ``products``: time of the products with weights (for the gradients of weights and inputs)
-        as a share of the backward pass, cut off, and ``inputs`` that of the gradients of inputs
-        alone; ``backward``: share of the step that is the backward pass. ``active/<layer>``: see :func:`share_near_threshold`;
+        With the whole surrogate: ``products``, time of the products with weights (for the
+        gradients of weights and inputs) as a share of the backward pass, ``inputs``, that of the
+        gradients of inputs alone, and ``backward``, the share of the step that is the backward
+        pass. ``active/<layer>``: see :func:`share_near_threshold`;
         ``current/<layer>``: share of the elements of the gradient by the layer's input current that
         are not 0. ``step_ms``: median, cut off. ``accuracy`` on validation samples.
 
@@ -87,9 +86,9 @@ def measure(
     return {
         **{f"ratio/{what}": _ratio(times, what) for what in ("step", "backward", "layer")},
         "ratio/saved": _saved_bytes(tasks["whole"], batch) / _saved_bytes(tasks["cut"], batch),
-        "products": _median_ratio(times["products", "cut"], times["backward", "cut"]),
-        "inputs": _median_ratio(times["inputs", "cut"], times["backward", "cut"]),
-        "backward": _median_ratio(times["backward", "cut"], times["step", "cut"]),
+        "products": _median_ratio(times["products", "whole"], times["backward", "whole"]),
+        "inputs": _median_ratio(times["inputs", "whole"], times["backward", "whole"]),
+        "backward": _median_ratio(times["backward", "whole"], times["step", "whole"]),
         **{f"active/{name}": share for name, share in active.items()},
         **{f"current/{name}": share for name, share in currents.items()},
         "step_ms": 1000 * statistics.median(times["step", "cut"]),
@@ -97,12 +96,10 @@ def measure(
     }
 
 
-def _times(
-    tasks: dict[str, Task], batch: Batch, rounds: int
-) -> dict[tuple[str, str], list[float]]:
+def _times(tasks: dict[str, Task], batch: Batch, rounds: int) -> dict[tuple[str, str], list[float]]:
     """Seconds of every round, by what was timed and with which surrogate."""
     layers = {name: _LayerAlone(task, batch) for name, task in tasks.items()}
-    products = _Products(tasks["cut"], batch)
+    products = _Products(tasks["whole"], batch)
     optimizers = {
         # Without a step the spikes stay the same.
         name: torch.optim.Adam(task.network.parameters(), lr=0.0)
@@ -115,13 +112,13 @@ def _times(
             start = time.thread_time()
             loss = tasks[name].evaluate(batch).loss
             middle = time.thread_time()
-            loss.backward()
+            torch.autograd.backward(loss)
             behind = time.thread_time()
             optimizers[name].step()
             end = time.thread_time()
             timed = {"step": end - start, "backward": behind - middle}
             timed["layer"] = layers[name].seconds()
-            if name == "cut":
+            if name == "whole":
                 timed["inputs"], timed["products"] = products.seconds()
             if turn:  # the first compiles
                 for what, seconds in timed.items():
@@ -152,7 +149,7 @@ class _Seen:
         spikes = evaluation.output.hidden
         for spk_TBN in spikes.values():
             spk_TBN.retain_grad()
-        evaluation.loss.backward()
+        torch.autograd.backward(evaluation.loss)
         self.spikes = spikes
         task.network.zero_grad()
 
@@ -183,43 +180,46 @@ class _LayerAlone:
 
     def __init__(self, task: Task, batch: Batch) -> None:
         seen = _Seen(task, batch)
-        self.layer = dict(task.network.named_layers())[LAYER]
-        self.x_TBF = seen.inputs[LAYER].requires_grad_()
+        layers = dict(task.network.named_layers())
+        self.before, self.layer = layers[BEFORE], layers[LAYER]
+        self.x_TBF = seen.inputs[BEFORE]
         self.gradient = seen.spikes[LAYER].grad
 
     def seconds(self) -> float:
-        spk_TBN = self.layer(self.x_TBF).spk
-        wanted = [self.x_TBF, *self.layer.synapse.parameters()]
+        x_TBF = self.before(self.x_TBF).out
+        spk_TBN = self.layer(x_TBF).spk
+        wanted = [x_TBF, *self.layer.synapse.parameters()]
         start = time.thread_time()
         torch.autograd.grad(spk_TBN, wanted, self.gradient)
         return time.thread_time() - start
 
 
 class _Products:
-    """The gradients of weights and inputs of all synapses, without the neurons between them."""
+    """The gradients of weights and inputs of all synapses, without the neurons between them.
+
+    Those of inputs are dense products, whatever surrogate the neurons have.
+    """
 
     def __init__(self, task: Task, batch: Batch) -> None:
         seen = _Seen(task, batch)
-        self.parts: list[tuple[Layer, Tensor, Tensor]] = []
-        for number, (name, layer) in enumerate(task.network.named_layers()):
-            x_TBF = seen.inputs[name].requires_grad_(number > 0)
-            self.parts.append((layer, x_TBF, seen.gradient(name)))
+        self.parts = [
+            (layer, seen.inputs[name], seen.gradient(name))
+            for name, layer in task.network.named_layers()
+        ]
 
     def seconds(self) -> tuple[float, float]:
         """Of the gradients of inputs, and of all."""
-        of_inputs, of_all = 0.0, 0.0
-        for layer, x_TBF, gradient in self.parts:
+        of_inputs, of_weights = 0.0, 0.0
+        for number, (layer, x_TBF, gradient) in enumerate(self.parts):
             cur_TBN = layer.synapse(x_TBF)
-            weights = [*layer.synapse.parameters()]
             start = time.thread_time()
-            torch.autograd.grad(cur_TBN, weights, gradient, retain_graph=True)
+            torch.autograd.grad(cur_TBN, [*layer.synapse.parameters()], gradient)
             middle = time.thread_time()
-            if x_TBF.requires_grad:
-                torch.autograd.grad(cur_TBN, x_TBF, gradient)
-            end = time.thread_time()
-            of_inputs += end - middle
-            of_all += end - start
-        return of_inputs, of_all
+            if number:  # nobody asks for the gradient of the data
+                torch.matmul(gradient, layer.synapse.weight.detach())
+            of_weights += middle - start
+            of_inputs += time.thread_time() - middle
+        return of_inputs, of_inputs + of_weights
 
 
 def _saved_bytes(task: Task, batch: Batch) -> int:
