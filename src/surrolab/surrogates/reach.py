@@ -6,7 +6,7 @@ from torch import Tensor
 
 _NAME = "_surrolab_reach"
 
-# By how much more than the support counts as within: the engine rounds as it does.
+# By how much more than the support counts as within: engines round, each in its way.
 ROUNDING = 1e-4
 
 
@@ -18,13 +18,15 @@ class Reach:
         mem: membrane potential of each spike, in the spikes' dtype, contiguous.
         threshold: of all of them.
         support: half width around the threshold, outside of which the derivative is exactly 0.
-        spent: whether ``mem`` has been overwritten since.
     """
 
-    mem: Tensor
+    mem: Tensor | None
     threshold: float
     support: float
-    spent: bool = False
+
+    def spend(self) -> None:
+        """Forget the membrane, which is about to be overwritten."""
+        self.mem = None
 
     def mark(self, spk: Tensor) -> None:
         """Let the spikes carry it to the one who reads them next."""

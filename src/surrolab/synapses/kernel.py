@@ -119,12 +119,15 @@ class Kernel:
 
         None where there are more than ``most`` such places.
         """
+        mem = reach.mem
+        if mem is None:
+            return None
         rows, outputs = grad_MN.shape
         features = weight_NF.shape[1]
         width = reach.support * (1 + ROUNDING)
+        width += 4 * torch.finfo(grad_MN.dtype).eps * abs(reach.threshold)  # that of its edges
         near = (reach.threshold - width, reach.threshold + width)
         threads = torch.get_num_threads()
-        mem = reach.mem
         if self._c.count_within(mem.data_ptr(), mem.numel(), *near, threads) > most:
             return None
         turned_FN = weight_NF.t().contiguous()

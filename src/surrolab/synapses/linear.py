@@ -78,7 +78,7 @@ def spike_linear(
     if spikes is None:
         return F.linear(x_TBF, weight_NF, bias_N)
     reach = taken_reach(x_TBF) if x_TBF.requires_grad else None
-    if reach is not None and reach.mem.numel() != x_TBF.numel():
+    if reach is not None and (reach.mem is None or reach.mem.numel() != x_TBF.numel()):
         reach = None
     out_MN: Tensor = _SpikeLinear.apply(  # type: ignore[no-untyped-call]
         x_TBF, weight_NF, bias_N, kernel, (reach, mode == "true"), *spikes
@@ -173,7 +173,7 @@ def _input_gradient(
     kernel: Kernel, grad_MN: Tensor, weight_NF: Tensor, reach: Reach | None, told: bool
 ) -> Tensor:
     """``grad_MN @ weight_NF``, or that of it which a surrogate passes on."""
-    if reach is not None and not reach.spent:
+    if reach is not None and reach.mem is not None:
         rows, (outputs, features) = len(grad_MN), weight_NF.shape
         most = rows * features
         if not told:

@@ -147,8 +147,8 @@ class FusedPass(torch.autograd.Function):
             buffers[f"{name}_rows"] = array
         _incoming(run, buffers, g_out, g_final)
         ctx.spent = run.overwrites
-        if run.reach is not None:
-            run.reach.spent = run.overwrites
+        if run.reach is not None and run.overwrites:
+            run.reach.spend()
         called = _called(run, named) if run.called else None
         g_weight = g_bias = g_spk_0 = None
         if scan.recurrent:
@@ -208,7 +208,9 @@ def _reach(run: Pass, buffers: Buffers) -> Reach | None:
     """Where the spikes' gradient is not multiplied by 0, if the same can be said of all of them."""
     scan, surrogate = run.scan, run.surrogate
     theta = buffers.numbers.get("theta")
-    if surrogate is None or surrogate._parameters or scan.smooth or scan.dtype != scan.wide:
+    if run.device.type != "cpu" or scan.smooth or scan.dtype != scan.wide:
+        return None
+    if surrogate is None or surrogate._parameters:
         return None
     if scan.kind not in ("leaky", "synaptic", "alpha") or not isinstance(theta, float):
         return None

@@ -160,13 +160,17 @@ def findings(records: Records) -> str:
     loops = records.of("loops")
     failed = sum(loops.metric("control_beyond_error"))
     told.append(
-        f"Around {sum(smooth.metric('beyond_error')):.0f} of {len(smooth)} loops in smooth "
-        f"networks and {sum(hard.metric('beyond_error')):.0f} of {len(hard)} in those with hard spikes the "
-        "integral of the surrogate gradient differs from zero beyond the quadrature's error "
+        f"Around {_count(smooth)} loops in smooth networks and {_count(hard)} in those with hard "
+        "spikes the integral of the surrogate gradient differs from zero beyond the quadrature's "
+        "error "
         "(99.9 %); for the others nothing is proved, where spikes come and go on the way the error "
         f"is large. That of a true gradient does so around {failed:.0f} of {len(loops)}."
     )
     return " ".join(told)
+
+
+def _count(loops: Records) -> str:
+    return f"{sum(loops.metric('beyond_error')):.0f} of {len(loops)}"
 
 
 def _deep(signs: Records) -> Records:
