@@ -61,7 +61,7 @@ def test_in_one_layer_without_reset_it_is_the_gradient_of_the_mean(reset: str) -
 
 @pytest.mark.parametrize("forward", ["smooth", "escape_noise"])
 def test_signs_along_a_weight(forward: str) -> None:
-    given = {**SIGNS, "forward": forward, "forward_slope": 4.0, "reach": 1.0, "drawn": 1}
+    given = {**SIGNS, "forward": forward, "forward_slope": 4.0, "reach": 1.0, "drawn": [0]}
     same = gradient_signs.measure(seed=0, slope=4.0, **given)
     other = gradient_signs.measure(seed=0, slope=25.0, **given)
     assert (same["difference"] < 1e-6) == (forward == "smooth")
@@ -93,7 +93,7 @@ def test_the_true_gradient_vanishes_around_a_loop_and_another_does_not() -> None
     ],
 )
 def test_what_makes_no_sense_is_refused(measure, given) -> None:
-    more = {"seed": 0, "slope": 1.0, "reach": 1.0, "drawn": 0, "forward_slope": 1.0}
+    more = {"seed": 0, "slope": 1.0, "reach": 1.0, "drawn": [], "forward_slope": 1.0}
     if "words" in given:
         more = {"seed": 0}
     elif "shifts" in given:
@@ -166,7 +166,7 @@ def test_words_say_what_came_out(perez: Records) -> None:
 def test_claims_of_signs_and_loops() -> None:
     found = []
     for slope in (4.0, 25.0):
-        given = {**SIGNS, "forward_slope": 4.0, "slope": slope, "reach": 1.0, "drawn": 1}
+        given = {**SIGNS, "forward_slope": 4.0, "slope": slope, "reach": 1.0, "drawn": [0]}
         for forward in ("smooth", "escape_noise"):
             values = {"forward": forward, "forward_slope": 4.0, "slope": slope}
             metrics = gradient_signs.measure(seed=0, **{**given, "forward": forward})

@@ -113,7 +113,7 @@ def figure(records: Records) -> Figure:
 
 
 def _draw_along(axis: Axes, records: Records) -> None:
-    """The true gradient and those of the surrogates by the weight, of the first network."""
+    """The true gradient and those of the surrogates by the weight, of a network."""
     noise = min(record.values["forward_slope"] for record in records)
     groups = records.of(forward_slope=noise).by("slope").values()
     curves = [record for group in groups for record in group if "weight" in record.metrics][:5]

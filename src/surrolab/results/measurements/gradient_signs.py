@@ -30,7 +30,7 @@ def measure(
     reset: str,
     points: int,
     reach: float,
-    drawn: int,
+    drawn: list[int],
 ) -> dict[str, float | list[float]]:
     """Move the first weight of the first layer, and compare both gradients on the way.
 
@@ -49,7 +49,7 @@ def measure(
             under escape noise.
         points: places of the weight.
         reach: how far it is moved to both sides of where it was drawn.
-        drawn: of so many seeds, from 0, the curves are returned.
+        drawn: seeds whose curves are returned.
 
     Returns:
         Of the places whose true gradient is at least 1e-4 of the largest one: ``opposite``, the
@@ -95,7 +95,7 @@ def measure(
         "cosine": float(torch.nn.functional.cosine_similarity(true, found, dim=0)),
         "difference": float((true - found).abs().max()) / largest if largest else 0.0,
     }
-    if seed < drawn and largest:
+    if seed in drawn and largest:
         figures |= {
             "weight": places,
             "true": (true / largest).tolist(),
