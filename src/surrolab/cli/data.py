@@ -37,7 +37,10 @@ def run_command(words: list[str]) -> int:
             f"NAME: {arguments.name!r} is no data set; {suggestion(arguments.name, names)}allowed: "
             f"{', '.join(names)}"
         )
-    config = compose_run([f"data={arguments.name}", *arguments.overrides], "data").config
+    composed = compose_run([f"data={arguments.name}", *arguments.overrides], "data")
+    config = composed.config
+    for note in composed.notes:
+        print(note)
     from surrolab.data import DataModule
     from surrolab.run.construct import blame, build
 

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from surrolab.composition import check_flags, explain
+from surrolab.composition import check_flags, explain, without_leftovers
 from surrolab.errors import UserError, one_line
 from surrolab.memory import ask_for_huge_pages, loading
 from surrolab.run.directory import RunDirectory
@@ -67,8 +67,13 @@ def _job(config: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     wanted = Path(hydra_config.runtime.output_dir)
     own = any(word.startswith("hydra.run.dir=") for word in hydra_config.overrides.hydra)
+    words = list(hydra_config.overrides.task)
+    choices = {
+        group: option for group, option in hydra_config.runtime.choices.items() if "/" not in group
+    }
     try:
         container: Any = OmegaConf.to_container(config, resolve=True)
+        container, notes = without_leftovers(container, words, choices)
         valid = validate(container)
         if valid["resume"] is not None:
             raise UserError("resume: as +resume or ++resume; allowed: resume=RUN_DIR")
@@ -77,10 +82,7 @@ def _job(config: DictConfig) -> int:
             _remove_if_empty(wanted)
         raise UserError(one_line(error)) from error
     directory = RunDirectory.claim(wanted, must_be_new=own)
-    choices = {
-        group: option for group, option in hydra_config.runtime.choices.items() if "/" not in group
-    }
-    directory.write_config(valid, list(hydra_config.overrides.task), choices)
+    directory.write_config(valid, words, choices)
     if valid["keep_memory"]:
         ask_for_huge_pages()
     try:
@@ -89,7 +91,7 @@ def _job(config: DictConfig) -> int:
             from surrolab.tracking import prepare
 
             prepare(valid["logger"])
-        return execute(valid, directory)
+        return execute(valid, directory, notes=notes)
     except BaseException as error:
         if not directory.result.exists():  # it did not come as far as the run itself
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

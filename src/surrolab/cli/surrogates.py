@@ -8,16 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
-
 from surrolab import __version__
 from surrolab.cli.arguments import Parser, writing_to
-from surrolab.composition import check_flags, explain
+from surrolab.composition import compose_run
 from surrolab.errors import UserError
 from surrolab.files import atomic, write_text
-from surrolab.schema import CONF, GROUPS, options, validate
+from surrolab.schema import GROUPS, options
 
 _COLUMNS = (
     "name",
@@ -90,19 +86,10 @@ def _composed(words: list[str]) -> dict[str, Any]:
     """The configuration that the words make, checked."""
     if any(word.lstrip("+").startswith("resume=") for word in words):
         raise UserError("resume: not with surrogates; allowed: the other options of train")
-    check_flags(words)
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            # The default name is made of Hydra's choices, which are known to a job only.
-            config = compose("train", ["name=surrogates", *words])
-        container: Any = OmegaConf.to_container(config, resolve=True)
-    except Exception as error:
-        explained = explain(error, words)
-        if explained is None:
-            raise
-        raise explained from error
-    return validate(container)
+    composed = compose_run(words, "surrogates")
+    for note in composed.notes:
+        print(note)
+    return composed.config
 
 
 def _portraits(config: dict[str, Any]) -> list[Any]:

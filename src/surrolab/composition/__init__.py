@@ -2,5 +2,6 @@
 
 from surrolab.composition.compose import Composed, compose_run, override
 from surrolab.composition.explain import check_flags, explain
+from surrolab.composition.leftovers import without_leftovers
 
-__all__ = ["Composed", "check_flags", "compose_run", "explain", "override"]
+__all__ = ["Composed", "check_flags", "compose_run", "explain", "override", "without_leftovers"]

@@ -13,16 +13,18 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from surrolab.composition.explain import check_flags, explain
+from surrolab.composition.leftovers import without_leftovers
 from surrolab.errors import UserError, one_line
 from surrolab.schema import CONF, validate
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A checked configuration, and which option each group has."""
+    """A checked configuration, which option each group has, and what is to be said of it."""
 
     config: dict[str, Any]
     choices: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def compose_run(overrides: Sequence[str], name: str) -> Composed:
@@ -49,7 +51,8 @@ def compose_run(overrides: Sequence[str], name: str) -> Composed:
         }
         del composed.hydra
         container: Any = OmegaConf.to_container(composed, resolve=True)
-        return Composed(validate(container), choices)
+        container, notes = without_leftovers(container, overrides, choices)
+        return Composed(validate(container), choices, tuple(notes))
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(error, list(overrides)) or UserError(one_line(error)) from error
 

@@ -1,6 +1,7 @@
 """Hydra's errors, each in one line that names the option and what is allowed."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from hydra import compose, initialize_config_dir
@@ -124,9 +125,16 @@ def _unknown_key(full_key: str, words: list[str]) -> UserError:
         )
     if not isinstance(node, DictConfig):
         return UserError(f"{full_key}: no such option; `train.py --help` lists them")
-    allowed = [str(name) for name in node if name != "_target_"]
+    allowed = [str(name) for name in _own(parent, node) if name != "_target_"]
     what = ", ".join(allowed) or f"nothing, this {parent} has no settings"
     return UserError(f"{full_key}: no such option; {suggestion(key, allowed)}allowed: {what}")
+
+
+def _own(group: str, node: DictConfig) -> Iterable[Any]:
+    """The keys of the group's option; an experiment may have added some for another one."""
+    target = node.get("_target_")
+    having = options(group).values() if group in GROUPS else ()
+    return next((option for option in having if option["_target_"] == target), node)
 
 
 def _chosen(words: list[str]) -> DictConfig:

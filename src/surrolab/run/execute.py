@@ -5,6 +5,7 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -40,6 +41,7 @@ def execute(
     rank: int = 0,
     watch: Watch | None = None,
     watched: bool = False,
+    notes: Sequence[str] = (),
 ) -> int:
     """Fit, test and write ``result.json``; the exit status.
 
@@ -50,6 +52,7 @@ def execute(
         rank: of this process on its machine; only rank 0 writes.
         watch: looks at every epoch and may end the run, which is ``pruned`` then and not tested.
         watched: whether the first process has a watch.
+        notes: on how the configuration came about, for the log.
 
     Raises:
         UserError: parts that do not fit together; the result says ``failed``.
@@ -67,6 +70,8 @@ def execute(
     ending = Ending(directory, config)
     lock = directory.held() if rank == 0 else contextlib.nullcontext()
     with lock, log_to(directory.log, rank), interruptible():
+        for note in notes:
+            log.info("%s", note)
         try:
             watching = Watching(watch) if watch is not None or watched else None
             result |= _run(config, directory, resume, watch, watching, ending)

@@ -4,7 +4,7 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -205,7 +205,7 @@ def _run(
         directory.write_config(config, words, composed.choices)
         write_text(path / "command.txt", command(words) + "\n")
         try:
-            _execute(config, directory, follower)
+            _execute(config, directory, follower, composed.notes)
         except DivergedError as error:
             log.info("diverged: %s", error)
             return {"status": "completed", "metrics": _diverged(directory, config)}, "diverged"
@@ -230,9 +230,11 @@ def _refuse_another(directory: RunDirectory, config: dict[str, Any]) -> None:
             )
 
 
-def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower) -> None:
+def _execute(
+    config: dict[str, Any], directory: RunDirectory, follower: Follower, notes: Sequence[str]
+) -> None:
     try:
-        _when_free(config, directory, follower)
+        _when_free(config, directory, follower, notes)
     except UserError as error:
         # A checkpoint that a full disk or a failing one has spoiled: start over.
         if not str(error).startswith("checkpoint:"):
@@ -240,13 +242,15 @@ def _execute(config: dict[str, Any], directory: RunDirectory, follower: Follower
         log.warning("%s; the run starts over", error)
         directory.best.unlink(missing_ok=True)
         directory.last.unlink(missing_ok=True)
-        _when_free(config, directory, follower)
+        _when_free(config, directory, follower, notes)
 
 
-def _when_free(config: dict[str, Any], directory: RunDirectory, follower: Follower) -> None:
+def _when_free(
+    config: dict[str, Any], directory: RunDirectory, follower: Follower, notes: Sequence[str]
+) -> None:
     while True:
         try:
-            execute(config, directory, resume=True, watch=follower)
+            execute(config, directory, resume=True, watch=follower, notes=notes)
             return
         except HeldError:
             # By a worker that only hung when it was taken for dead: it ends when it sees that.
