@@ -1,0 +1,130 @@
+"""What the instruments say of a run, before its first step or after some of its epochs."""
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from surrolab.composition import compose_run
+from surrolab.diagnostics.diagnosis import Diagnosis
+from surrolab.diagnostics.reading import scalars
+from surrolab.run.diagnose import diagnose_run
+from surrolab.run.directory import RunDirectory
+from surrolab.run.execute import execute
+
+LOW, HIGH, WIDTH = -2.0, 2.0, 0.05
+"""The bins of ``membrane_share``, in thresholds from the threshold; the ends hold what is beyond.
+
+A neuron at rest is at -1.
+"""
+REFERENCE_SLOPE = 4.0
+
+
+def measure(
+    *,
+    seed: int,
+    words: Sequence[str],
+    cases: Mapping[str, str],
+    case: str,
+    epochs: int,
+    samples: int = 32,
+    draws: int = 0,
+) -> dict[str, Any]:
+    """Train for some epochs as ``train.py`` would, and diagnose as ``surrolab diagnose`` does.
+
+    Args:
+        seed: of the run.
+        words: for ``train.py``, of all cases; ``trainer.max_epochs`` sets the learning rate's
+            course, not when the look is taken.
+        cases: more words, separated by blanks, by the case's name.
+        case: which of them.
+        epochs: after how many of them; 0 is before the first step.
+        samples: of the probe batch.
+        draws: of the escape-noise references, a multiple of 16; 0 leaves them out.
+
+    Returns:
+        The flow's metrics (``gradients/<layer>/...``) and the alignment's; by hidden layer
+        ``silent_fraction``, ``window_fraction``, ``window`` (half width in thresholds),
+        ``gradient_norm`` (of dL/dU, a list over time), ``membrane_share`` (a list, share of
+        neuron-steps by bin of :data:`WIDTH`); ``val/accuracy`` of that epoch; and in words
+        ``reading`` and ``findings``.
+
+    Raises:
+        ValueError: there is no such case, or the run has fewer epochs.
+    """
+    if case not in cases:
+        raise ValueError(f"case: {case!r} is not allowed; allowed: {', '.join(cases)}")
+    given = [*words, *cases[case].split(), f"seed={seed}"]
+    composed = compose_run(given, "diagnosis")
+    most = composed.config["trainer"]["max_epochs"]
+    if not 0 <= epochs <= most:
+        raise ValueError(f"epochs: {epochs} is not allowed; allowed: 0 to {most}")
+    with tempfile.TemporaryDirectory() as folder:
+        directory = RunDirectory.claim(Path(folder) / "run", must_be_new=True)
+        directory.write_config(composed.config, given, composed.choices)
+        until = _Until(epochs)
+        if epochs:
+            with contextlib.redirect_stdout(io.StringIO()):
+                execute(composed.config, directory, watch=until, notes=composed.notes)
+        found, _ = diagnose_run(
+            directory,
+            checkpoint="last" if epochs else "initial",
+            samples=samples,
+            draws=draws,
+            reference_slope=REFERENCE_SLOPE,
+            seed=seed,
+            loop=False,
+        )
+    return _figures(found) | until.accuracy
+
+
+class _Until:
+    """Ends a run after some epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.about: dict[str, Any] = {}
+        self.accuracy: dict[str, float] = {}
+        self._epochs = epochs
+
+    def epoch(self, epoch: int, metrics: dict[str, float]) -> bool:
+        self.accuracy = {"val/accuracy": metrics["val/accuracy"]}
+        return epoch + 1 >= self._epochs
+
+    def tags(self, state: str, outcome: dict[str, Any]) -> list[str]:
+        return []
+
+
+def _figures(found: Diagnosis) -> dict[str, Any]:
+    figures: dict[str, Any] = {**found.flow.metrics(), **scalars(found.alignment)}
+    norms = dict(zip(found.flow.layers, found.flow.norm_LT, strict=True))
+    for facts in found.layers:
+        name = facts.name
+        if name not in found.membranes:
+            continue
+        figures |= {
+            f"{name}/silent_fraction": facts.silent,
+            f"{name}/window_fraction": facts.window,
+            f"{name}/window": found.windows[name],
+            f"{name}/gradient_norm": _short(norms[name]),
+            f"{name}/membrane_share": _short(_share(found.edges, found.membranes[name])),
+        }
+    words = [said.message for said in found.findings]
+    return figures | {"reading": found.reading, "findings": words}
+
+
+def _share(edges: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Counts of fine bins as shares of those between LOW and HIGH."""
+    middle = (edges[:-1] + edges[1:]) / 2
+    bins = ((middle - LOW) / WIDTH).floor().long().clamp(0, round((HIGH - LOW) / WIDTH) - 1)
+    total = torch.zeros(round((HIGH - LOW) / WIDTH), dtype=torch.float64)
+    total.index_add_(0, bins, counts.double())
+    return total / max(1.0, float(total.sum()))
+
+
+def _short(values: torch.Tensor) -> list[float]:
+    """With three digits: lists are what makes a record long."""
+    return [float(f"{value:.3g}") for value in values.tolist()]
