@@ -68,7 +68,11 @@ def test_numbers_are_given_where_they_help():
         said = message("no_gradient", **dead, **known)
         assert "surrogate.slope=" not in said
         assert "neuron.threshold" in said
-        assert "objective.lower_strength=100 objective.lower_rate=0.01" in said
+        # Of no use where the surrogate reaches no membrane, not even with a bound.
+        assert "objective.lower_strength" not in said
+        for other in ({"window": 0.1}, {"gradient": 1e-40}):
+            said = message("no_gradient" if "window" in other else "underflow", **dead | other)
+            assert "objective.lower_strength=100 objective.lower_rate=0.01" in said
     firing = {**dead, "silent": 0.0}
     assert "surrogate.slope=1.05" in message("no_gradient", **firing, wider_slope=1.05)
     assert "try a wider surrogate, or a heavy-tailed" in message("no_gradient", **firing)

@@ -171,11 +171,12 @@ def more_activity(facts: LayerFacts) -> str:
     if facts.behind_silence:
         return "a layer before it is silent, look there first"
     ways = [way for way in (_wider(facts), _gain(facts)) if way]
+    bound = _bound(facts)
     if ways:
-        return f"{', or '.join(ways)}; or a lower neuron.threshold, or {_BOUND}"
+        return f"{', or '.join(ways)}; or a lower neuron.threshold{bound}"
     return (
         "try more input (encoding.gain, model.init_gain), a lower neuron.threshold, a longer "
-        f"neuron.tau, or {_BOUND}"
+        f"neuron.tau{bound}"
     )
 
 
@@ -201,7 +202,13 @@ def _no_gradient(facts: LayerFacts, silent: bool) -> str:
     if silent:
         return f"{what}; {more_activity(facts)}"
     wider = _wider(facts) or "try a wider surrogate"
-    return f"{what}; {wider}, or a heavy-tailed surrogate (surrogate=fast_sigmoid), or {_BOUND}"
+    heavy = "or a heavy-tailed surrogate (surrogate=fast_sigmoid)"
+    return f"{what}; {wider}, {heavy}{_bound(facts)}"
+
+
+def _bound(facts: LayerFacts) -> str:
+    """The bound's gradient too goes through the surrogate: where that is zero it moves nothing."""
+    return "" if facts.gradient == 0 and facts.window == 0 else f", or {_BOUND}"
 
 
 def _wider(facts: LayerFacts) -> str | None:
