@@ -10,11 +10,16 @@ from typing import Any
 import torch
 
 from surrolab.composition import compose_run
-from surrolab.diagnostics.diagnosis import Diagnosis
+from surrolab.data import Batch
+from surrolab.diagnostics import Flow, gradient_flow, probe_batch
+from surrolab.diagnostics.diagnosis import Diagnosis, diagnose
 from surrolab.diagnostics.reading import scalars
-from surrolab.run.diagnose import diagnose_run
+from surrolab.neurons import SpikingLayer
 from surrolab.run.directory import RunDirectory
 from surrolab.run.execute import execute
+from surrolab.run.load import load_run
+from surrolab.run.reporting import quiet_lightning
+from surrolab.task import Task
 
 LOW, HIGH, WIDTH = -2.0, 2.0, 0.05
 """The bins of ``membrane_share``, in thresholds from the threshold; the ends hold what is beyond.
@@ -28,6 +33,7 @@ def measure(
     *,
     seed: int,
     words: Sequence[str],
+    more: Sequence[str] = (),
     cases: Mapping[str, str],
     case: str,
     epochs: int,
@@ -40,6 +46,7 @@ def measure(
         seed: of the run.
         words: for ``train.py``, of all cases; ``trainer.max_epochs`` sets the learning rate's
             course, not when the look is taken.
+        more: behind those.
         cases: more words, separated by blanks, by the case's name.
         case: which of them.
         epochs: after how many of them; 0 is before the first step.
@@ -47,18 +54,19 @@ def measure(
         draws: of the escape-noise references, a multiple of 16; 0 leaves them out.
 
     Returns:
-        The flow's metrics (``gradients/<layer>/...``) and the alignment's; by hidden layer
+        The flow's metrics (``gradients/<layer>/...``) and the alignment's cosines; by hidden layer
         ``silent_fraction``, ``window_fraction``, ``window`` (half width in thresholds),
         ``gradient_norm`` (of dL/dU, a list over time), ``membrane_share`` (a list, share of
-        neuron-steps by bin of :data:`WIDTH`); ``val/accuracy`` of that epoch; and in words
-        ``reading`` and ``findings``.
+        neuron-steps by bin of :data:`WIDTH`) and ``through_reset`` (norm of dL/dU over what it
+        would be at the same weights with the reset detached; None where that is zero);
+        ``val/accuracy`` of that epoch; and in words ``reading`` and ``findings``.
 
     Raises:
         ValueError: there is no such case, or the run has fewer epochs.
     """
     if case not in cases:
         raise ValueError(f"case: {case!r} is not allowed; allowed: {', '.join(cases)}")
-    given = [*words, *cases[case].split(), f"seed={seed}"]
+    given = [*words, *more, *cases[case].split(), f"seed={seed}"]
     composed = compose_run(given, "diagnosis")
     most = composed.config["trainer"]["max_epochs"]
     if not 0 <= epochs <= most:
@@ -70,16 +78,21 @@ def measure(
         if epochs:
             with contextlib.redirect_stdout(io.StringIO()):
                 execute(composed.config, directory, watch=until, notes=composed.notes)
-        found, _ = diagnose_run(
-            directory,
-            checkpoint="last" if epochs else "initial",
-            samples=samples,
+        quiet_lightning()
+        config, parts = load_run(directory, "last" if epochs else "initial")
+        batch = probe_batch(parts.data, samples)
+        found = diagnose(
+            parts.task,
+            batch,
+            init_gain=None if epochs else config["model"]["init_gain"],
+            init_xi=config["model"]["init_xi"],
             draws=draws,
             reference_slope=REFERENCE_SLOPE,
             seed=seed,
             loop=False,
         )
-    return _figures(found) | until.accuracy
+        cut = _with_reset_detached(parts.task, batch)
+    return _figures(found, cut) | until.accuracy
 
 
 class _Until:
@@ -98,14 +111,26 @@ class _Until:
         return []
 
 
-def _figures(found: Diagnosis) -> dict[str, Any]:
-    figures: dict[str, Any] = {**found.flow.metrics(), **scalars(found.alignment)}
+def _with_reset_detached(task: Task, batch: Batch) -> Flow:
+    """The flow at the same weights, were no gradient to pass through the reset."""
+    for _, layer in task.network.named_layers():
+        if isinstance(layer.neurons, SpikingLayer):
+            layer.neurons.detach_reset = True
+    return gradient_flow(task, batch)
+
+
+def _figures(found: Diagnosis, cut: Flow) -> dict[str, Any]:
+    cosines = {k: v for k, v in scalars(found.alignment).items() if k.endswith("_cosine")}
+    figures: dict[str, Any] = {**found.flow.metrics(), **cosines}
     norms = dict(zip(found.flow.layers, found.flow.norm_LT, strict=True))
+    cut_norms = dict(zip(cut.layers, cut.norm_LT, strict=True))
     for facts in found.layers:
         name = facts.name
         if name not in found.membranes:
             continue
+        without = float(cut_norms[name].norm())
         figures |= {
+            f"{name}/through_reset": float(norms[name].norm()) / without if without else None,
             f"{name}/silent_fraction": facts.silent,
             f"{name}/window_fraction": facts.window,
             f"{name}/window": found.windows[name],
