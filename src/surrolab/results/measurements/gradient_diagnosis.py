@@ -15,17 +15,13 @@ from surrolab.diagnostics import Flow, gradient_flow, probe_batch
 from surrolab.diagnostics.diagnosis import Diagnosis, diagnose
 from surrolab.diagnostics.reading import scalars
 from surrolab.neurons import SpikingLayer
+from surrolab.results.cases import HIGH, LOW, WIDTH
 from surrolab.run.directory import RunDirectory
 from surrolab.run.execute import execute
 from surrolab.run.load import load_run
 from surrolab.run.reporting import quiet_lightning
 from surrolab.task import Task
 
-LOW, HIGH, WIDTH = -2.0, 2.0, 0.05
-"""The bins of ``membrane_share``, in thresholds from the threshold; the ends hold what is beyond.
-
-A neuron at rest is at -1.
-"""
 REFERENCE_SLOPE = 4.0
 
 
@@ -57,9 +53,9 @@ def measure(
         The flow's metrics (``gradients/<layer>/...``) and the alignment's cosines; by hidden layer
         ``silent_fraction``, ``window_fraction``, ``window`` (half width in thresholds),
         ``gradient_norm`` (of dL/dU, a list over time), ``membrane_share`` (a list, share of
-        neuron-steps by bin of :data:`WIDTH`) and ``through_reset`` (norm of dL/dU over what it
-        would be at the same weights with the reset detached; None where that is zero);
-        ``val/accuracy`` of that epoch; and in words ``reading`` and ``findings``.
+        neuron-steps by bin, see `surrolab.results.cases`) and ``through_reset`` (norm of dL/dU
+        over what it would be at the same weights with the reset detached; None where that is
+        zero); ``val/accuracy`` of that epoch; and in words ``findings``.
 
     Raises:
         ValueError: there is no such case, or the run has fewer epochs.
@@ -138,7 +134,7 @@ def _figures(found: Diagnosis, cut: Flow) -> dict[str, Any]:
             f"{name}/membrane_share": _short(_share(found.edges, found.membranes[name])),
         }
     words = [said.message for said in found.findings]
-    return figures | {"reading": found.reading, "findings": words}
+    return figures | {"findings": words}
 
 
 def _share(edges: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
