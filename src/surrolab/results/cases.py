@@ -135,7 +135,8 @@ def draw_accuracy(axis: Axes, trials: Sequence[Trial], records: Records) -> None
         colour = "tab:gray" if row == 0 else "tab:green" if trial.works(records) else "tab:red"
         axis.barh(row, interval(ours)[0], height=0.6, color=colour, alpha=0.5)
         axis.plot(ours, [row] * len(ours), "o", color=colour, markersize=3)
-    axis.set_yticks(range(len(trials)), [trial.label.replace("`", "") for trial in trials])
+    labels = ["the case", *(trial.label.replace("`", "") for trial in trials[1:])]
+    axis.set_yticks(range(len(trials)), labels)
     axis.invert_yaxis()
     axis.set_xlim(0, 1)
     axis.tick_params(labelsize=7)

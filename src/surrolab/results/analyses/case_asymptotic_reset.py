@@ -58,7 +58,7 @@ def claims(records: Records) -> list[Claim]:
 def figure(records: Records) -> Figure:
     """Membranes and dL/dU over time after some epochs, what passes the reset, and accuracies."""
     drawn = Figure(figsize=(15, 3.4), layout="constrained")
-    axes = drawn.subplots(1, 4, width_ratios=[3, 3, 2, 3])
+    axes = drawn.subplots(1, 4, width_ratios=[4, 4, 3, 4])
     epochs = last_look(records)
     draw_membranes(axes[0], records, LOOKS, epochs)
     draw_flow(axes[1], records, LOOKS, epochs)
