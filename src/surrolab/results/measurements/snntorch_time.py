@@ -40,8 +40,8 @@ def measure(
 
     Returns:
         ``ours_step_s`` and ``snntorch_step_s`` (medians, seconds), ``ratio`` (snnTorch's over
-        ours), ``ours_loss`` and ``snntorch_loss`` (of the first batch, before a step: the two are
-        the same network), and ``steps``.
+        ours), ``ours_loss`` and ``snntorch_loss`` (of the first batch, before a step), and
+        ``steps``.
 
     Raises:
         ValueError: another network than that.
@@ -73,6 +73,9 @@ def measure(
 
 class PlainNetwork(nn.Module):
     """Two layers of snnTorch's ``Synaptic``, called step by step as its tutorials do.
+
+    The same network as the run's but for one thing: where snnTorch's ``Synaptic`` resets to zero
+    it drops the new input too.
 
     Args:
         parts: of the run, whose weights it takes over, times ``1 - beta``, by which surrolab's
