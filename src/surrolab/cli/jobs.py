@@ -67,12 +67,12 @@ def _job(config: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     wanted = Path(hydra_config.runtime.output_dir)
     own = any(word.startswith("hydra.run.dir=") for word in hydra_config.overrides.hydra)
-    words = list(hydra_config.overrides.task)
     choices = {
         group: option for group, option in hydra_config.runtime.choices.items() if "/" not in group
     }
     try:
         container: Any = OmegaConf.to_container(config, resolve=True)
+        words = list(hydra_config.overrides.task)  # with interpolations resolved, as the above
         container, notes = without_leftovers(container, words, choices)
         valid = validate(container)
         if valid["resume"] is not None:
