@@ -36,7 +36,7 @@ def _interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # A third of the grid in every run of the tests, in which each kind, reset, surrogate is there.
 IN_TURN = [
-    case if (number + number // 5) % 3 == 0 else pytest.param(case, marks=pytest.mark.slow)
+    case if (number + number // 10) % 3 == 0 else pytest.param(case, marks=pytest.mark.slow)
     for number, case in enumerate(grid())
 ]
 
