@@ -23,9 +23,10 @@ run in `records/`; this table, the pages and the figures are made of those recor
 
 Ours is the mean over seeds with its 95 % interval (Student's t), at the epoch chosen on validation;
 what was chosen, such as the best slope, was chosen on validation too. The difference is ours less
-the published value. Time is that of the runs on one core each, all added up. Budgets: `published`
-is that of the paper, `short` what two cores do in at most two hours, `quick` a try-out
-(`make reproduce RESULT=... QUICK=1`); a page says what a budget leaves out.
+the published value. Time is that of the runs on one core each, all added up, while other runs
+shared the machine: alone they are about twice as fast. Budgets: `published` is that of the paper,
+`short` what two cores do in at most two hours, `quick` a try-out (`make reproduce RESULT=...
+QUICK=1`); a page says what a budget leaves out.
 """
 COLUMNS = (
     *("result", "what", "published", "ours", "difference", "came out", "seeds", "runs", "time"),
