@@ -157,9 +157,12 @@ def changes(outcome: Outcome) -> str:
             else:
                 parts.append(f"{key}={_short(value)}")
         told.append(f"`{study}`: " + ", ".join(f"`{part}`" for part in parts))
-    if not told:
-        return "Nothing is left out."
-    return "Other than published: " + "; ".join(told) + "."
+    run = {record.study for record in outcome.records}
+    missing = [f"`{study}`" for study in outcome.result.studies if study not in run]
+    files = f" Not run, for want of its files: {', '.join(missing)}." if missing else ""
+    if told:
+        return f"Other than published: {'; '.join(told)}.{files}"
+    return files.strip() or "Nothing is left out."
 
 
 def _short(value: object) -> str:
