@@ -62,6 +62,7 @@ def test_what_is_not_there_is_refused_in_a_line_before_anything_is_made(tmp_path
         (("zenke2021_fig",), "RESULT: there is no zenke2021_fig; did you mean"),
         (("zenke2021_fig3", "budget=long"), "budget: 'long' is not allowed; allowed for"),
         (("zenke2021_fig3", "bugdet=quick"), "bugdet: no such key; allowed: budget"),
+        (("gygax2025", "workers=many"), "workers: 'many' is not allowed; allowed: auto"),
     ):
         done = reproduce(*words, f"output={tmp_path}/out", f"ledger={tmp_path}/ledger")
         assert done.returncode == 2

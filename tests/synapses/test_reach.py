@@ -166,6 +166,33 @@ def test_an_overwritten_membrane_is_not_asked(used: list[bool]) -> None:
     assert torch.allclose(found, exact, rtol=0, atol=1e-12)
 
 
+def test_a_membrane_that_is_computed_again_is_not_kept(
+    used: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory that checkpoint_steps saves is saved with these surrogates too."""
+    exact = gradients(network(LeakyFactory(), COMPACT[1], "false"))
+    marked: list[Reach] = []
+    mark = Reach.mark
+
+    def noted(reach: Reach, spk: torch.Tensor) -> None:
+        marked.append(reach)
+        mark(reach, spk)
+
+    monkeypatch.setattr(Reach, "mark", noted)
+    made = network(LeakyFactory(), COMPACT[1], "true")
+    x_TBF = (torch.rand(12, 7, 20, generator=torch.Generator().manual_seed(1)) < 0.3).double()
+    kept = made(x_TBF).y
+    assert [reach.mem is None for reach in marked] == [False, False]
+    del kept
+    marked.clear()
+    made.checkpoint_steps = 4
+    loss = made(x_TBF).y.square().mean()
+    assert [reach.mem is None for reach in marked] == [True] * 6
+    for one, other in zip(torch.autograd.grad(loss, list(made.parameters())), exact, strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=1e-12 * max(1.0, float(other.abs().max())))
+    assert not any(used)
+
+
 def test_spikes_hand_it_on_once() -> None:
     spk = torch.ones(2, 3)
     reach = Reach(spk.clone(), 1.0, 0.2)

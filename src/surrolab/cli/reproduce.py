@@ -47,6 +47,16 @@ def run_command(words: list[str]) -> int:
     ledger = Path(given.get("ledger", "docs/results"))
     if not rebuild:
         result = read_result(name)
+        workers = given.get("workers", "auto")
+        if workers != "auto" and not (workers.isdecimal() and int(workers)):
+            raise UserError(
+                f"workers: {workers!r} is not allowed; allowed: auto, or a whole number above 0"
+            )
+        if name != result.name and "ledger" not in given:
+            raise UserError(
+                "ledger: missing; allowed beside a file of your own: ledger=DIR, so that no record "
+                "of docs/results is written over"
+            )
         budget = given.get("budget", "published")
         result.at(budget)  # refused before the heavy imports
         from surrolab.results.ledger import check_analysis
@@ -54,7 +64,7 @@ def run_command(words: list[str]) -> int:
 
         check_analysis(result)
         output = Path(given.get("output", f"outputs/results/{result.name}/{budget}"))
-        reproduce(result, budget, output, ledger, given.get("workers", "auto"))
+        reproduce(result, budget, output, ledger, workers)
     from surrolab.results.ledger import write_ledger
 
     found = write_ledger(ledger)
@@ -80,7 +90,9 @@ def _read(words: list[str], rebuild: bool) -> tuple[str, dict[str, str]]:
     for word in words:
         key, equals, value = word.partition("=")
         if word.startswith("-"):
-            raise UserError(f"{word}: no such flag; allowed: --list, --rebuild, --help, --debug")
+            raise UserError(
+                f"{word}: not allowed here; allowed: --list alone, --rebuild, --help, --debug"
+            )
         if not equals:
             results.append(word)
         elif key not in KEYS:

@@ -116,7 +116,9 @@ def _checked(path: Path, node: Any) -> Result:
     for key in keys[:-1]:
         if not node.get(key):
             raise UserError(f"{path}: {key}: missing; allowed: {', '.join(keys)}")
-    studies, budgets = node["studies"], node.get("budgets", {})
+    if not isinstance(node.get("budgets") or {}, dict):
+        raise UserError(f"{path}: budgets: is not allowed; allowed: {', '.join(BUDGETS[1:])}")
+    studies, budgets = node["studies"], node.get("budgets") or {}
     for where, found, allowed in (
         ("studies", studies, None),
         ("budgets", budgets, [*BUDGETS[1:]]),

@@ -10,7 +10,7 @@ from types import ModuleType
 from surrolab.errors import UserError
 from surrolab.files import write_text
 from surrolab.results.claims import Claim
-from surrolab.results.definition import BUDGETS, FOLDER, Result, names, read_result
+from surrolab.results.definition import BUDGETS, FOLDER, Result, Study, names, read_result
 from surrolab.results.figures import save
 from surrolab.results.records import Records, read_records
 from surrolab.results.statistics import interval
@@ -21,12 +21,12 @@ Published results, run here again: each by the command of its row, which leaves 
 run in `records/`; this table, the pages and the figures are made of those records by
 `make results`, and nothing in them is typed by hand.
 
-Ours is the mean over seeds with its 95 % interval (Student's t), at the epoch chosen on validation;
-what was chosen, such as the best slope, was chosen on validation too. The difference is ours less
-the published value. Time is that of the runs on one core each, all added up, while other runs
-shared the machine: alone they are about twice as fast. Budgets: `published` is that of the paper,
-`short` what two cores do in at most two hours, `quick` a try-out (`make reproduce RESULT=...
-QUICK=1`); a page says what a budget leaves out.
+Ours is the mean over seeds with its 95 % interval (Student's t). A network is that of the epoch
+chosen on validation, and what was chosen, such as the best slope, was chosen on validation too. The
+difference is ours less the published value. Time is that of the runs on one core each, all added
+up, with whatever else the machine did. Budgets: `published` is that of the paper, `short` what two
+cores do in at most two hours, `quick` a try-out (`make reproduce RESULT=... QUICK=1`); a page says
+what a budget leaves out.
 """
 COLUMNS = (
     *("result", "what", "published", "ours", "difference", "came out", "seeds", "runs", "time"),
@@ -158,11 +158,16 @@ def changes(outcome: Outcome) -> str:
                 parts.append(f"{key}={_short(value)}")
         told.append(f"`{study}`: " + ", ".join(f"`{part}`" for part in parts))
     run = {record.study for record in outcome.records}
-    missing = [f"`{study}`" for study in outcome.result.studies if study not in run]
-    files = f" Not run, for want of its files: {', '.join(missing)}." if missing else ""
+    missing = [study for study in outcome.result.studies if study not in run]
+    words = [f"`{study}`{_why(outcome.result.studies[study])}" for study in missing]
+    files = f" Not run: {', '.join(words)}." if missing else ""
     if told:
         return f"Other than published: {'; '.join(told)}.{files}"
     return files.strip() or "Nothing is left out."
+
+
+def _why(study: Study) -> str:
+    return f", which needs {study['needs']}" if "needs" in study else ""
 
 
 def _short(value: object) -> str:

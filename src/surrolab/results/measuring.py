@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -104,7 +105,10 @@ def main() -> int:
         if not place(directory, study, values, seed).is_file()
     ]
     commit = commit_of(git_state(Path(surrolab.__file__).parent))
+    parent = os.getppid()
     for index, (values, seed) in enumerate(todo, 1):
+        if os.getppid() != parent:  # who started it is gone, and may be started again
+            return 130
         started = time.monotonic()
         metrics = module.measure(seed=seed, **base, **values)
         spent = time.monotonic() - started

@@ -10,7 +10,7 @@ from surrolab.files import write_json, write_text
 from surrolab.results.definition import Result, Study
 from surrolab.results.gather import sweep_records
 from surrolab.results.measuring import check, measured
-from surrolab.results.records import Record, write_records
+from surrolab.results.records import Record, Records, read_records, write_records
 from surrolab.sweep.yaml_text import write_yaml
 
 
@@ -34,15 +34,20 @@ def reproduce(result: Result, budget: str, output: Path, ledger: Path, workers: 
         if "measure" in study:
             check(result.name, name, study)
     output.mkdir(parents=True, exist_ok=True)
+    path = records_file(ledger, result.name, budget)
+    before = read_records(path) if path.is_file() else Records()
     records: list[Record] = []
     for name, study in studies.items():
         missing = _missing(study)
         if missing is not None:
-            print(f"{result.name}: {name} is left out: {missing}", flush=True)
+            # What another machine has run stays.
+            kept = before.of(name)
+            print(f"{result.name}: {name} is left out: {missing}; {len(kept)} records of it stay")
+            records += kept
             continue
         run = _measure if "measure" in study else _sweep
         records += run(result.name, name, study, output / name, workers)
-    write_records(records_file(ledger, result.name, budget), records)
+    write_records(path, records)
 
 
 def records_file(ledger: Path, name: str, budget: str) -> Path:

@@ -1,8 +1,7 @@
 """Which spikes a gradient passes: those near the threshold, where a surrogate is cut off."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
+from torch.utils.weak import TensorWeakRef
 
 _NAME = "_surrolab_reach"
 
@@ -10,9 +9,11 @@ _NAME = "_surrolab_reach"
 ROUNDING = 1e-4
 
 
-@dataclass(eq=False)
 class Reach:
     """Of spikes whose surrogate has compact support: what their gradient will be multiplied by.
+
+    It does not keep the membrane: that is for the pass that computed it, which may let go of it
+    and compute it again (`torch.utils.checkpoint`).
 
     Args:
         mem: membrane potential of each spike, in the spikes' dtype, contiguous.
@@ -20,13 +21,20 @@ class Reach:
         support: half width around the threshold, outside of which the derivative is exactly 0.
     """
 
-    mem: Tensor | None
-    threshold: float
-    support: float
+    def __init__(self, mem: Tensor, threshold: float, support: float) -> None:
+        self._mem: TensorWeakRef | None = TensorWeakRef(mem)
+        self.threshold = threshold
+        self.support = support
+
+    @property
+    def mem(self) -> Tensor | None:
+        """The membrane, as long as it is kept and holds what it held."""
+        mem: Tensor | None = None if self._mem is None else self._mem()
+        return mem
 
     def spend(self) -> None:
         """Forget the membrane, which is about to be overwritten."""
-        self.mem = None
+        self._mem = None
 
     def mark(self, spk: Tensor) -> None:
         """Let the spikes carry it to the one who reads them next."""
@@ -34,6 +42,6 @@ class Reach:
 
 
 def taken_reach(spk: Tensor) -> Reach | None:
-    """What spikes carry, once: kept with them it would keep the membrane from being freed."""
+    """What spikes carry, once: the first who reads them."""
     reach: Reach | None = spk.__dict__.pop(_NAME, None)
     return reach

@@ -36,8 +36,9 @@ def spike_linear(
     surrogate has compact support, such as one that is cut off: where their membrane is outside of
     it the gradient is about to be multiplied by 0, and where so few are inside that a rule says it
     pays, it is computed for those alone and is 0 for the others (Perez-Nieves & Goodman 2021,
-    arXiv:2105.08810). What is kept for the backward pass are the
-    spikes' places, a byte each; the input may be overwritten.
+    arXiv:2105.08810); who asks for the whole gradient at the spikes themselves
+    says "false". What is kept for the backward pass are the spikes' places, a byte each; the input
+    may be overwritten.
 
     `OneHot` vectors pick columns of the weight, on every device and without such limits.
 
@@ -78,7 +79,8 @@ def spike_linear(
     if spikes is None:
         return F.linear(x_TBF, weight_NF, bias_N)
     reach = taken_reach(x_TBF) if x_TBF.requires_grad else None
-    if reach is not None and (reach.mem is None or reach.mem.numel() != x_TBF.numel()):
+    mem = None if reach is None else reach.mem
+    if mem is None or mem.numel() != x_TBF.numel():
         reach = None
     out_MN: Tensor = _SpikeLinear.apply(  # type: ignore[no-untyped-call]
         x_TBF, weight_NF, bias_N, kernel, (reach, mode == "true"), *spikes

@@ -11,6 +11,7 @@ from surrolab.results.records import Records
 from surrolab.results.statistics import interval, paired
 
 FEW = 0.05
+MEMORY = 0.8
 LOSS = 0.01  # of accuracy that counts as none
 PARTS = {
     "ratio/backward": "backward pass",
@@ -30,13 +31,14 @@ def claims(records: Records) -> list[Claim]:
         for (width,), some in by_width.items():
             published = "up to 150 times" if metric == "ratio/backward" else None
             ours = some.metric(metric)
-            holds = _least(ours) > 1 if published else None
+            # On a GPU, in layers of many thousand: here only that it is faster can be held.
+            holds = None
             what = f"{part}, {width} neurons a layer: times faster with the cut-off surrogate"
             found.append(Claim(what, published, ours, some, holds, "times", 2))
     speed = records.of("speed")
     saved = [1 - 1 / ratio for ratio in _each_seed(speed, "ratio/saved")]
     what = "memory kept for the backward pass, less with the cut-off surrogate"
-    found.append(Claim(what, 0.85, saved, speed, min(saved) > 0))
+    found.append(Claim(what, 0.85, saved, speed, interval(saved)[0] >= MEMORY))
     cut, whole = _accuracies(records)
     gain = [a - b for a, b in zip(cut, whole, strict=True)]
     what = "test accuracy, cut off less whole"

@@ -96,7 +96,7 @@ def findings(records: Records) -> str:
     by_slope = deficits(records, TASKS, ["surrogate.slope"])
     by_shape = {
         name: min(value for key, value in by_setting.items() if key[0] == name)
-        for name in {key[0] for key in by_setting}
+        for name in dict.fromkeys(key[0] for key in by_setting)
     }
     least = by_setting[shape, slope]
     ranked = sorted(by_shape, key=lambda name: by_shape[name])
@@ -134,12 +134,14 @@ def _recommendation(records: Records) -> str:
         for name in (*CHECKED, "sigmoid")
     )
     if winners:
-        start, why = f"Start from {CHECKED[winners[0]]}", "it is better beyond the interval"
+        start = f"Start from {CHECKED[winners[0]]}"
+        why = "it is better than the shipped default beyond the interval"
     else:
         start = "Start from what is shipped, `sigmoid` with slope 25 and scale 1"
-        why = "what the search preferred is not better beyond the interval"
+        why = "what the search preferred is not better beyond the interval, so the default stays"
+    seeds = len(records.of(f"{TASKS[0]}_check", surrogate="sigmoid"))
     return (
-        f"**{start}**: over four tasks and three seeds {why}, so this is the shipped default. "
+        f"**{start}**: over {len(TASKS)} tasks and {seeds} seeds {why}. "
         f"Points of test accuracy above the sigmoid: {'; '.join(told)}. Of the "
         f"{len(CHECKED) * len(TASKS)} single comparisons {beyond} are beyond their own interval, "
         f"which among so many says little. Of a network that is silent at first: {from_silence}; "
