@@ -236,12 +236,14 @@ def test_resume_of_a_run_that_is_older_than_some_keys(program, finished, capsys)
     assert "surrogate.slope: missing; it has to be there" in refused(program, finished)
 
 
+@pytest.mark.slow
 def test_resume_with_a_truncated_checkpoint(program, finished):
     last = finished / "checkpoints" / "last.ckpt"
     last.write_bytes(last.read_bytes()[:5000])
     assert "cannot be read" in refused(program, finished)
 
 
+@pytest.mark.slow
 def test_resume_with_a_checkpoint_of_another_model(program, finished):
     edit(finished, lambda config: config["model"].update(hidden=[64]))
     assert "is of another model" in refused(program, finished)

@@ -41,6 +41,7 @@ def test_of_a_run_that_a_resume_has_changed(trained, tmp_path, typed, now):
     assert command(run, tmp_path / "site") == f"python train.py {now}"
 
 
+@pytest.mark.slow
 def test_it_comes_to_the_same(program, tmp_path):
     # The usual schedule would run otherwise in one go.
     words = ("trainer.max_epochs=1", "optimizer.schedule=constant", "name=short run")

@@ -1,6 +1,9 @@
 """Depth: a residual network of twenty layers learns."""
 
+import pytest
 
+
+@pytest.mark.slow
 def test_eighteen_hidden_layers_learn_digits(here):
     status, _, err = here(
         *("model=sew", "model.channels=[8,16]", "model.blocks=4", "surrogate=atan"),

@@ -42,12 +42,9 @@ def test_two_processes_are_one_run(program: Program, server: WandbServer) -> Non
     assert server.run.config["provenance"]["processes"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "key",
-    [
-        pytest.param("f" * 40, id="wrong"),
-        pytest.param("abc", id="malformed", marks=pytest.mark.slow),
-    ],
+    "key", [pytest.param("f" * 40, id="wrong"), pytest.param("abc", id="malformed")]
 )
 def test_a_wrong_key(program: Program, server: WandbServer, untracked: Run, key: str) -> None:
     """The run goes on offline, and is sent with the right key."""
@@ -87,9 +84,10 @@ PARTS = """step,epoch,val/accuracy,val/loss
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "killed"),
-    [pytest.param("online", False, marks=pytest.mark.slow), ("offline", True)],
+    [("online", False), ("offline", True)],
 )
 def test_the_best_of_a_run_that_goes_on_and_gets_worse(
     tmp_path: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch, mode: str, killed: bool
