@@ -108,7 +108,7 @@ def test_a_study_that_was_killed_and_gone_on_with_has_the_same_rows(tmp_path: Pa
     assert without_clocks(first) == without_clocks(second)
     rows = [_rows(tmp_path / x / "README.md") for x in "ab"]
     assert rows[0] == rows[1]
-    assert len(rows[0]) == 2
+    assert len(rows[0]) == 3
 
 
 def _rows(page: Path) -> list[list[str]]:
