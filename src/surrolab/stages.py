@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from surrolab.models import Network, NetworkOutput
-from surrolab.objectives import UNASKED
 from surrolab.probes import (
     Accuracy,
     Confusion,
@@ -17,6 +16,7 @@ from surrolab.probes import (
     SynapticOperations,
     static_metrics,
 )
+from surrolab.targets import UNASKED
 
 
 class Evaluation(NamedTuple):

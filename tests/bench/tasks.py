@@ -10,17 +10,17 @@ published Yin-Yang arrays need ``--shared DIR``, the folder with ``braille/brail
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+
+from surrolab.results.statistics import differences, interval
 
 CHECKOUT = Path(__file__).parents[2]
 RESULTS = CHECKOUT / "docs" / "tasks.json"
@@ -124,19 +124,12 @@ def one_file(source: Path, folder: Path) -> Path:
     return path
 
 
-def interval(differences: list[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % interval (Student's t)."""
-    n = len(differences)
-    half = student.ppf(0.975, n - 1) * stdev(differences) / math.sqrt(n)
-    return mean(differences), float(half)
-
-
 def page(results: dict[str, Record]) -> str:
     """The page."""
     rows = []
     for name, found in results.items():
         ours, none = found["surrogate"]["test"], found["none"]["test"]
-        gain, half = interval([a - b for a, b in zip(ours, none, strict=True)])
+        gain, half = interval(differences(ours, none))
         tests = "yes" if gain - half > 0 else "**no**: the interval does not exclude zero"
         rows.append(
             f"| {name} | **{mean(ours):.4f}** | {', '.join(f'{a:.4f}' for a in ours)} | "

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from surrolab.objectives import (
-    UNASKED,
     CELast,
     CELatency,
     CEMax,
@@ -20,6 +19,7 @@ from surrolab.objectives import (
     Objective,
     ObjectiveOutput,
 )
+from surrolab.targets import UNASKED
 
 MEMBRANE = (CEMax, CEMean, CELast, CEStep, MSEStep)
 SPIKES = (CERate, CELatency, MSECount)

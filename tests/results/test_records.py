@@ -10,7 +10,7 @@ import pytest
 from surrolab.errors import UserError
 from surrolab.results.gather import as_given
 from surrolab.results.records import Record, Records, best, kept, read_records, write_records
-from surrolab.results.statistics import interval, paired
+from surrolab.results.statistics import bounds, differences, interval, said
 from surrolab.sweep.parameter import hashable
 
 
@@ -98,8 +98,15 @@ def test_an_interval_covers_the_truth_95_times_of_100() -> None:
 
 
 def test_paired_values_are_compared_one_by_one() -> None:
-    mean, half = paired([1.0, 5.0, 9.0], [0.9, 4.9, 8.9])
-    assert mean == pytest.approx(0.1)
-    assert half < 1e-9
+    gap = differences([1.0, 5.0, 9.0], [0.9, 4.9, 8.9])
+    low, high = bounds(gap)
+    assert low == pytest.approx(0.1)
+    assert high == pytest.approx(0.1)
     with pytest.raises(ValueError):
-        paired([1.0], [1.0, 2.0])
+        differences([1.0], [1.0, 2.0])
+
+
+def test_a_single_value_has_no_interval() -> None:
+    assert bounds([0.5]) == (0.5, 0.5)
+    assert said([0.5]) == "0.500"
+    assert said([0.1, 0.2, 0.3], 1, 100, "+") == "+20.0 ± 24.8"

@@ -77,7 +77,7 @@ def run_command(words: list[str]) -> int:
 def _tell(outcome: Any, ledger: Path) -> None:
     from surrolab.results.ledger import cells
 
-    for claim in outcome.claims():
+    for claim in outcome.claims:
         shown = cells(outcome, claim)
         published = f" (published: {shown[2]})" if shown[2] else ""
         print(f"{outcome.result.name}: {shown[1]}: {shown[3]}{published}")

@@ -4,9 +4,6 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-UNASKED = -1
-"""The class of a step in which nothing is asked, where each step has a class."""
-
 
 class Batch(NamedTuple):
     """One batch.
@@ -19,7 +16,7 @@ class Batch(NamedTuple):
             ``[T, B, *sample_shape]`` for sequences. Tokens are a `surrolab.synapses.OneHot`,
             which is a tensor as well.
         y: int64 class labels, ``[B]``; of data with a target for each step, int64 ``[T, B]``
-            (`UNASKED` where nothing is asked) or float32 ``[T, B, C]``.
+            (`surrolab.targets.UNASKED` where nothing is asked) or float32 ``[T, B, C]``.
         lengths: int64, ``[B]``: how many steps of each sample are valid (1 for static data).
             Steps from there on are padding and hold zeros.
     """

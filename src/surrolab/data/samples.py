@@ -64,7 +64,7 @@ class Samples(SampleTable):
             width, which they become in the batch; -1 is a vector of zeros. None elsewhere.
         divisor: what values are divided by when they become float32 in the batch.
         targets: what is asked for in each step, in the place of ``y`` in the batch: int64 classes
-            ``[n, T]``, `surrolab.data.batch.UNASKED` where nothing is asked, or float32 values
+            ``[n, T]``, `surrolab.targets.UNASKED` where nothing is asked, or float32 values
             ``[n, T, C]``. None where a sample has its class and no more.
 
     Raises:

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from surrolab.data.batch import UNASKED
 from surrolab.data.checks import positive_number, whole_number
 from surrolab.data.module import DataModule
 from surrolab.data.poisson import spike_probability, spikes
 from surrolab.data.samples import Samples
+from surrolab.targets import UNASKED
 
 NOTHING, STORE, RECALL = range(3)
 

@@ -4,11 +4,10 @@ from surrolab.objectives.base import Objective, ObjectiveOutput
 from surrolab.objectives.latency import CELatency
 from surrolab.objectives.membrane import CELast, CEMax, CEMean
 from surrolab.objectives.rate import CERate, MSECount
-from surrolab.objectives.step import UNASKED, CEStep, MSEStep
+from surrolab.objectives.step import CEStep, MSEStep
 from surrolab.objectives.steps import ValidSteps
 
 __all__ = [
-    "UNASKED",
     "CELast",
     "CELatency",
     "CEMax",

@@ -7,9 +7,7 @@ from torch import Tensor
 
 from surrolab.objectives.base import Objective, ObjectiveOutput
 from surrolab.objectives.steps import ValidSteps
-
-UNASKED = -1
-"""The target of a step in which nothing is asked."""
+from surrolab.targets import UNASKED
 
 
 class CEStep(Objective):

@@ -11,10 +11,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from surrolab.results import markdown
 from surrolab.results.claims import Claim
 from surrolab.results.figures import COLOURS
 from surrolab.results.records import Record, Records
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import interval, said
 
 LOW, HIGH, WIDTH = -2.0, 2.0, 0.05
 """The bins of ``membrane_share``, in thresholds from the threshold; the ends hold what is beyond.
@@ -80,7 +81,7 @@ def outcome(trials: Sequence[Trial], records: Records) -> str:
     bad = [one for one in trials if not one.works(records)]
 
     def listed(some: Sequence[Trial]) -> str:
-        return "; ".join(f"{one.label} ({_percent(one.accuracy(records))})" for one in some)
+        return "; ".join(f"{one.label} ({said(one.accuracy(records), 1, 100)} %)" for one in some)
 
     parts = [
         f"Above {WORKS:.0%} comes {listed(good)}."
@@ -102,14 +103,14 @@ def table(
         cases: labels by the case's name.
         columns: metric and format by heading.
     """
-    lines = [["", "epochs", *columns], ["---"] * (2 + len(columns))]
+    rows = []
     epochs = sorted({int(record.values["epochs"]) for record in records.of("instruments")})
     for case, label in cases.items():
         for epoch in epochs:
             some = look(records, case, epoch)
             cells = [_mean(some, metric, form) for metric, form in columns.values()]
-            lines.append([label, str(epoch), *cells])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            rows.append([label, str(epoch), *cells])
+    return markdown.table(["", "epochs", *columns], rows)
 
 
 def values_of(records: Records, metric: str) -> list[float]:
@@ -121,11 +122,6 @@ def values_of(records: Records, metric: str) -> list[float]:
 def _mean(records: Records, metric: str, form: str) -> str:
     found = values_of(records, metric)
     return format(sum(found) / len(found), form) if found else "-"
-
-
-def _percent(values: Sequence[float]) -> str:
-    mean, half = interval(values)
-    return f"{100 * mean:.1f} %" + ("" if math.isnan(half) else f" ± {100 * half:.1f}")
 
 
 def draw_accuracy(axis: Axes, trials: Sequence[Trial], records: Records) -> None:

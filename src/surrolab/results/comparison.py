@@ -1,11 +1,10 @@
 """Values of each seed held against a published one, drawn and judged."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import bounds
 
 
 def dots(
@@ -18,11 +17,16 @@ def dots(
     ``published`` are values to compare with, drawn as dashed lines over all columns.
     """
     for column, some in enumerate(values.values()):
-        mean, half = interval(some)
+        low, high = bounds(some)
         axis.plot([column - 0.1] * len(some), some, "o", color="tab:blue", markersize=3, alpha=0.6)
-        error = 0.0 if math.isnan(half) else half
         axis.errorbar(
-            [column + 0.1], [mean], yerr=[error], fmt="s", color="tab:blue", markersize=4, capsize=3
+            [column + 0.1],
+            [(low + high) / 2],
+            yerr=[(high - low) / 2],
+            fmt="s",
+            color="tab:blue",
+            markersize=4,
+            capsize=3,
         )
     for index, (name, value) in enumerate((published or {}).items()):
         axis.axhline(value, color="black", linestyle=("--", ":")[index % 2], linewidth=1)
@@ -42,11 +46,9 @@ def dots(
 
 def reaches(values: Sequence[float], published: float) -> bool:
     """Whether a published value lies in the 95 % interval of the mean, or below it."""
-    mean, half = interval(values)
-    return mean + (0.0 if math.isnan(half) else half) >= published
+    return bounds(values)[1] >= published
 
 
-def above(differences: Sequence[float]) -> bool:
+def above(values: Sequence[float]) -> bool:
     """Whether the 95 % interval of the mean of some differences lies above 0."""
-    mean, half = interval(differences)
-    return mean - (0.0 if math.isnan(half) else half) > 0
+    return bounds(values)[0] > 0

@@ -9,6 +9,7 @@ import yaml
 
 from surrolab.errors import UserError, one_line
 from surrolab.schema import suggestion
+from surrolab.sweep.commands import each_once
 from surrolab.sweep.yaml_text import read_yaml
 
 FOLDER = Path("sweeps/results")
@@ -59,17 +60,12 @@ def merged(study: Study, changes: Mapping[str, Any]) -> Study:
     for name, value in changes.items():
         before = full.get(name)
         if isinstance(before, list) and name == "base":
-            full[name] = _each_once([*before, *value])
+            full[name] = each_once([*before, *value])
         elif isinstance(before, Mapping) and name in ("base", "space"):
             full[name] = {**before, **value}
         else:
             full[name] = value
     return full
-
-
-def _each_once(words: list[str]) -> list[str]:
-    last = {word.partition("=")[0]: index for index, word in enumerate(words)}
-    return [word for index, word in enumerate(words) if index in last.values()]
 
 
 def names(folder: Path = FOLDER) -> list[str]:

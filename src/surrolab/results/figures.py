@@ -12,7 +12,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from surrolab.files import write_text
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import bounds
 
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
 
@@ -46,13 +46,16 @@ def band(
     axis: Axes, x: Sequence[float], seeds: Sequence[Sequence[float]], label: str, **style: Any
 ) -> None:
     """A line of means with their 95 % intervals as a band; ``seeds[i]`` are the values at x[i]."""
-    found = [interval(values) for values in seeds]
-    means = [mean for mean, _ in found]
-    halves = [0.0 if math.isnan(half) else half for _, half in found]
+    lower, upper = zip(*(bounds(values) for values in seeds), strict=True)
+    means = [(low + high) / 2 for low, high in zip(lower, upper, strict=True)]
     (line,) = axis.plot(x, means, marker="o", markersize=3, label=label, **style)
-    lower = [mean - half for mean, half in zip(means, halves, strict=True)]
-    upper = [mean + half for mean, half in zip(means, halves, strict=True)]
     axis.fill_between(x, lower, upper, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def scatter(axis: Axes, at: float, values: Sequence[float], **style: Any) -> None:
+    """The values of the seeds as dots beside each other around ``at``."""
+    places = [at + 0.06 * (number - (len(values) - 1) / 2) for number in range(len(values))]
+    axis.plot(places, values, "o", **style)
 
 
 def save(figure: Figure, path: Path) -> None:

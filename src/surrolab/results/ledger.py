@@ -1,19 +1,21 @@
 """docs/results: the table of all results, a page and a figure for each, made of records alone."""
 
 import importlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
 from surrolab.errors import UserError
 from surrolab.files import write_text
+from surrolab.report.summary import duration
 from surrolab.results.claims import Claim
 from surrolab.results.definition import BUDGETS, FOLDER, Result, Study, names, read_result
 from surrolab.results.figures import save
-from surrolab.results.records import Records, read_records
-from surrolab.results.statistics import interval
+from surrolab.results.markdown import table
+from surrolab.results.records import Records, read_records, records_file
+from surrolab.results.statistics import interval, said
 
 HEAD = """# Results
 
@@ -54,6 +56,7 @@ class Outcome:
     def figure_name(self) -> str:
         return f"{self.result.name}.{self.budget}.svg"
 
+    @cached_property
     def claims(self) -> list[Claim]:
         claims: list[Claim] = self.analysis.claims(self.records)
         return claims
@@ -80,7 +83,7 @@ def outcomes(ledger: Path, folder: Path = FOLDER) -> list[Outcome]:
     found = []
     for name in names(folder):
         for budget in BUDGETS:
-            path = ledger / "records" / f"{name}.{budget}.jsonl"
+            path = records_file(ledger, name, budget)
             if path.is_file():
                 found.append(Outcome(read_result(name, folder), budget, read_records(path)))
     return found
@@ -96,14 +99,14 @@ def write_ledger(ledger: Path, folder: Path = FOLDER) -> list[Outcome]:
     by_result: dict[str, list[Outcome]] = {}
     for outcome in found:
         by_result.setdefault(outcome.result.name, []).append(outcome)
-    lines = [HEAD, row(COLUMNS), row(["---"] * len(COLUMNS))]
+    rows: list[list[str]] = []
     for name, some in by_result.items():
         pages = [section(outcome) for outcome in some]
         for outcome in some:
             save(outcome.analysis.figure(outcome.records), ledger / "figures" / outcome.figure_name)
-            lines += [row(cells(outcome, claim)) for claim in outcome.claims()]
+            rows += [cells(outcome, claim) for claim in outcome.claims]
         write_text(ledger / f"{name}.md", page(some[0].result, pages))
-    write_text(ledger / "README.md", "\n".join(lines) + "\n")
+    write_text(ledger / "README.md", f"{HEAD}\n{table(COLUMNS, rows)}\n")
     return found
 
 
@@ -126,10 +129,8 @@ def section(outcome: Outcome) -> str:
     """What came out at a budget."""
     records = outcome.records
     columns = ("what", "published", "ours", "difference", "came out", "runs")
-    table = [row(columns), row(["---"] * len(columns))]
-    for claim in outcome.claims():
-        full = dict(zip(COLUMNS, cells(outcome, claim), strict=True))
-        table.append(row([full[name] for name in columns]))
+    full = [dict(zip(COLUMNS, cells(outcome, claim), strict=True)) for claim in outcome.claims]
+    rows = [[cells[name] for name in columns] for cells in full]
     counted = "runs" if any("/" in name for name in records[0].metrics) else "measurements"
     return f"""## Budget: {outcome.budget}
 
@@ -140,7 +141,7 @@ def section(outcome: Outcome) -> str:
 
 ![{outcome.result.about["title"]}](figures/{outcome.figure_name})
 
-{chr(10).join(table)}
+{table(columns, rows)}
 """
 
 
@@ -176,9 +177,7 @@ def _short(value: object) -> str:
 
 def cells(outcome: Outcome, claim: Claim) -> list[str]:
     """The row of a claim."""
-    mean, half = interval(claim.ours)
-    digits = claim.digits
-    ours = f"{mean:.{digits}f}" + ("" if math.isnan(half) else f" ± {half:.{digits}f}")
+    mean, digits = interval(claim.ours)[0], claim.digits
     published, difference = claim.published, ""
     if isinstance(published, int | float):
         difference = f"{mean - published:+.{digits}f}"
@@ -189,7 +188,7 @@ def cells(outcome: Outcome, claim: Claim) -> list[str]:
         f"[{outcome.result.name}]({outcome.result.name}.md)",
         claim.what,
         published or "",
-        ours + unit,
+        said(claim.ours, digits) + unit,
         difference,
         came,
         str(len(claim.ours)),
@@ -199,18 +198,6 @@ def cells(outcome: Outcome, claim: Claim) -> list[str]:
         f"`{outcome.command}`",
         ", ".join(claim.records.commits()),
     ]
-
-
-def duration(seconds: float) -> str:
-    """In the unit that reads best."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def row(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def check_analysis(result: Result) -> None:

@@ -19,7 +19,7 @@ from surrolab.errors import UserError, one_line
 from surrolab.files import write_json
 from surrolab.results.records import Record, rounded
 
-ALLOWED = ("measure", "base", "space", "seeds", "needs")
+ALLOWED = ("measure", "base", "space", "seeds")
 
 
 def check(result: str, name: str, study: dict[str, Any]) -> None:

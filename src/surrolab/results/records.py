@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -30,7 +30,7 @@ class Record:
         metrics: figures by name, rounded to six digits; a measurement's may be lists.
         duration_s: seconds, of all attempts together.
         commit: of the code that made it, "+" behind it where that was changed; None: not known.
-        command: the line that makes the run again.
+        command: the line that makes the run again; "" of a measurement, which its result's does.
     """
 
     study: str
@@ -92,6 +92,13 @@ class Records(tuple[Record, ...]):
         """
         return [record.metrics[name] for record in sorted(self, key=lambda r: (r.seed, r.order))]
 
+    def each_seed(self, name: str, join: Callable[[list[float]], float] = fmean) -> list[float]:
+        """For each seed one value of all of its records."""
+        return [
+            join([record.metrics[name] for record in self if record.seed == seed])
+            for seed in sorted({record.seed for record in self})
+        ]
+
     def mean(self, name: str) -> float:
         """Mean over the records."""
         return fmean(self.metric(name))
@@ -140,6 +147,11 @@ def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{FIGURES}g}") if math.isfinite(value) else None
     return value
+
+
+def records_file(ledger: Path, result: str, budget: str) -> Path:
+    """Where the records of a result at a budget are, below ``docs/results``."""
+    return ledger / "records" / f"{result}.{budget}.jsonl"
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

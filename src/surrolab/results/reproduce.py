@@ -10,7 +10,7 @@ from surrolab.files import write_json, write_text
 from surrolab.results.definition import Result, Study
 from surrolab.results.gather import sweep_records
 from surrolab.results.measuring import check, measured
-from surrolab.results.records import Record, Records, read_records, write_records
+from surrolab.results.records import Record, Records, read_records, records_file, write_records
 from surrolab.sweep.yaml_text import write_yaml
 
 
@@ -48,11 +48,6 @@ def reproduce(result: Result, budget: str, output: Path, ledger: Path, workers: 
         run = _measure if "measure" in study else _sweep
         records += run(result.name, name, study, output / name, workers)
     write_records(path, records)
-
-
-def records_file(ledger: Path, name: str, budget: str) -> Path:
-    """Where the records of a result at a budget are."""
-    return ledger / "records" / f"{name}.{budget}.jsonl"
 
 
 def _sweep(result: str, name: str, study: Study, directory: Path, workers: str) -> list[Record]:

@@ -23,10 +23,30 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean(values), float(student.ppf(0.975, n - 1) * stdev(values) / math.sqrt(n))
 
 
-def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """The same of the differences of values that belong together, such as those of one seed.
+def bounds(values: Sequence[float]) -> tuple[float, float]:
+    """Both ends of the interval; the value itself, twice, where there is a single one."""
+    mean, half = interval(values)
+    half = 0.0 if math.isnan(half) else half
+    return mean - half, mean + half
+
+
+def differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    """Of values that belong together, such as those of one seed: the first less the second.
 
     Raises:
         ValueError: they are not equally many.
     """
-    return interval([a - b for a, b in zip(first, second, strict=True)])
+    return [a - b for a, b in zip(first, second, strict=True)]
+
+
+def said(values: Sequence[float], digits: int = 3, times: float = 1.0, sign: str = "") -> str:
+    """Mean and interval in words, ``0.950 ± 0.020``; the mean alone of a single value.
+
+    Args:
+        values: one for each seed.
+        digits: behind the point.
+        times: 100 for points of a hundred.
+        sign: "+" to say it of positive means too.
+    """
+    mean, half = (times * value for value in interval(values))
+    return f"{mean:{sign}.{digits}f}" + ("" if math.isnan(half) else f" ± {half:.{digits}f}")

@@ -12,3 +12,9 @@ def command(words: list[str]) -> str:
     if not script.is_file():  # installed
         program = [str(Path(sys.executable).with_name("surrolab")), "train"]
     return shlex.join([*program, *words])
+
+
+def each_once(words: list[str]) -> list[str]:
+    """Of a key given twice Hydra takes the last; a line for people says it once."""
+    last = {word.partition("=")[0].lstrip("+"): index for index, word in enumerate(words)}
+    return [word for index, word in enumerate(words) if index in last.values()]

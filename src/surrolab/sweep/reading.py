@@ -12,10 +12,11 @@ from surrolab.errors import UserError, one_line
 from surrolab.schema import suggestion
 from surrolab.schema.keys import Key, choice, either, integer, list_of, optional, text
 from surrolab.sweep.checks import check_spec, checked_objectives
+from surrolab.sweep.commands import each_once
 from surrolab.sweep.launchers import launcher_node
 from surrolab.sweep.search import PRUNERS, SAMPLERS, named
 from surrolab.sweep.space import Space
-from surrolab.sweep.spec import Spec, each_once, with_threads
+from surrolab.sweep.spec import Spec, with_threads
 from surrolab.sweep.yaml_text import read_yaml
 
 

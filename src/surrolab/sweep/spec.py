@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from surrolab.composition import Composed
+from surrolab.sweep.commands import each_once
 from surrolab.sweep.parameter import Values
 from surrolab.sweep.search import FINITE
 from surrolab.sweep.space import Space
@@ -109,12 +110,6 @@ def with_threads(words: list[str]) -> list[str]:
     if not any(word.startswith("threads=") for word in words):
         words = ["threads=1", *words]
     return each_once(words)
-
-
-def each_once(words: list[str]) -> list[str]:
-    """Of a key given twice Hydra takes the last; a line for people says it once."""
-    last = {word.partition("=")[0].lstrip("+"): index for index, word in enumerate(words)}
-    return [word for index, word in enumerate(words) if index in last.values()]
 
 
 def config_value(config: Mapping[str, Any], name: str) -> Any:

@@ -22,7 +22,8 @@ from surrolab.neurons.equations import (
 from surrolab.neurons.fused.buffers import Engine
 from surrolab.neurons.fused.firing import NOTHING, Printed, printed
 from surrolab.neurons.fused.foreign import adopted
-from surrolab.neurons.fused.function import FusedPass, Pass
+from surrolab.neurons.fused.function import FusedPass
+from surrolab.neurons.fused.passes import Pass
 from surrolab.neurons.fused.scan import Scan
 from surrolab.neurons.fused.tracing import NotPrintableError, Settings
 from surrolab.neurons.record import Record

@@ -1,68 +1,16 @@
 """The fused pass as a differentiable function."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from surrolab.neurons.fused.buffers import Buffers, Engine
-from surrolab.neurons.fused.firing import Called, Printed, chunks
-from surrolab.neurons.fused.scan import CARRIED, Scan
-from surrolab.neurons.record import Record
-from surrolab.surrogates import Surrogate
-from surrolab.surrogates.reach import Reach
-
-
-@dataclass
-class Pass:
-    """What one forward pass needs to know beside its tensors.
-
-    Args:
-        scan, engine, kernel, printed: what is computed, and by what.
-        surrogate: None in a readout.
-        names: of the parameters among the tensors, in order.
-        numbers: slope and scale where they are no tensors.
-        shape: of the current without time, ``[B, N...]``.
-        steps: number of time steps.
-        cur_shape: of the current as it was given.
-        device: of all tensors.
-        keeps: whether a backward pass may follow.
-        record: to be filled, or None.
-        overwrite: whether the gradient of the current is written over the membrane.
-        reach: of the spikes, filled in by a pass that may be followed by a backward pass.
-    """
-
-    scan: Scan
-    engine: Engine
-    kernel: Any
-    printed: Printed
-    surrogate: Surrogate | None
-    names: tuple[str, ...]
-    numbers: dict[str, float]
-    shape: torch.Size
-    steps: int
-    cur_shape: torch.Size
-    device: torch.device
-    keeps: bool
-    record: Record | None
-    overwrite: bool
-    reach: Reach | None = None
-
-    @property
-    def overwrites(self) -> bool:
-        """Whether there is a membrane of the right size for the gradient to be written over."""
-        scan = self.scan
-        fits = "mem" in scan.saved and scan.dtype == scan.wide
-        return self.overwrite and fits and (scan.recurrent or not scan.constant)
-
-    @property
-    def called(self) -> bool:
-        """Whether the surrogate's derivative is computed by calling it."""
-        return self.scan.spiking and (not self.engine.prints or self.printed.derivative is None)
+from surrolab.neurons.fused.buffers import Buffers
+from surrolab.neurons.fused.firing import Called, chunks
+from surrolab.neurons.fused.passes import Pass
+from surrolab.neurons.fused.scan import CARRIED
 
 
 class FusedPass(torch.autograd.Function):
@@ -110,7 +58,7 @@ class FusedPass(torch.autograd.Function):
                 level = torch.as_tensor(_level(buffers, buffers["adapt_rows"]))
                 run.record.threshold = level.view(run.steps, *run.shape)
         if run.keeps and "mem_rows" in buffers.arrays:
-            run.reach = _reach(run, buffers)
+            run.reach = run.reach_of(buffers)
         if run.keeps:
             saved = [buffers.arrays.get(f"{name}_rows") for name in scan.saved]
             fed = buffers.arrays.get("fed") if "gain" in scan.wanted else None
@@ -202,22 +150,6 @@ def _take_parameters(run: Pass, buffers: Buffers, parameters: dict[str, Tensor])
             buffers[f"p_{name}"] = value.detach().to(buffers.device, buffers.wide).reshape(1)
         else:
             buffers.numbers[name] = value.item()
-
-
-def _reach(run: Pass, buffers: Buffers) -> Reach | None:
-    """Where the spikes' gradient is not multiplied by 0, if the same can be said of all of them."""
-    scan, surrogate = run.scan, run.surrogate
-    theta = buffers.numbers.get("theta")
-    if run.device.type != "cpu" or scan.smooth or scan.dtype != scan.wide:
-        return None
-    if surrogate is None or surrogate._parameters:
-        return None
-    if scan.kind not in ("leaky", "synaptic", "alpha") or not isinstance(theta, float):
-        return None
-    support = surrogate.support
-    if not support < math.inf:
-        return None
-    return Reach(buffers["mem_rows"], theta, float(support))
 
 
 def _named(run: Pass, parameters: Sequence[Any]) -> dict[str, Tensor]:

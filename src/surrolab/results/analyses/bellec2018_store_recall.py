@@ -3,8 +3,9 @@
 from matplotlib.figure import Figure
 
 from surrolab.results.claims import Claim
+from surrolab.results.figures import scatter
 from surrolab.results.records import Records
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import interval, said
 
 CRITERION = 0.05
 NAMES = {"adaptive": "half of the neurons adapt", "leaky": "no neuron adapts"}
@@ -37,8 +38,7 @@ def figure(records: Records) -> Figure:
         (axes[1], "spikes per neuron and step", rates),
     ):
         for at, ours in enumerate(values.values()):
-            places = [at + 0.06 * (n - (len(ours) - 1) / 2) for n in range(len(ours))]
-            axis.plot(places, ours, "o", color="tab:blue")
+            scatter(axis, at, ours, color="tab:blue")
         axis.set_xticks(
             range(len(NAMES)), [name.replace(" neuron", "\nneuron") for name in NAMES.values()]
         )
@@ -54,17 +54,16 @@ def figure(records: Records) -> Figure:
 
 def findings(records: Records) -> str:
     """What came out, in words."""
-    adaptive, adaptive_half = interval(errors(records.of("adaptive")))
-    leaky, leaky_half = interval(errors(records.of("leaky")))
-    met = "is below" if adaptive < CRITERION else "is not below"
+    adaptive, leaky = errors(records.of("adaptive")), errors(records.of("leaky"))
+    met = "is below" if interval(adaptive)[0] < CRITERION else "is not below"
     control = (
         "which without adaptation is not met"
-        if leaky >= CRITERION
+        if interval(leaky)[0] >= CRITERION
         else "which is met without adaptation as well"
     )
     rates = [records.of(study).mean("spikes/hidden1/rate") for study in NAMES]
     return (
-        f"With adaptive thresholds the decision error is {adaptive:.3f} (± {adaptive_half:.3f}) "
-        f"and {met} {CRITERION:g}, {control}: {leaky:.3f} (± {leaky_half:.3f}). A constant answer "
+        f"With adaptive thresholds the decision error is {said(adaptive)} and "
+        f" {met} {CRITERION:g}, {control}: {said(leaky)}. A constant answer "
         f"has 0.5. The neurons fire {rates[0]:.3f} and {rates[1]:.3f} times a step."
     )

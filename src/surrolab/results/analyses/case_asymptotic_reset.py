@@ -19,7 +19,7 @@ from surrolab.results.cases import (
 )
 from surrolab.results.claims import Claim
 from surrolab.results.records import Records
-from surrolab.results.statistics import paired
+from surrolab.results.statistics import bounds, differences, said
 
 PUBLISHED = 0.474
 CASE = Trial(
@@ -48,9 +48,7 @@ GROWTH = "gradients/hidden1/growth_per_step"
 def claims(records: Records) -> list[Claim]:
     """The case, and the accuracy after each remedy."""
     ours = CASE.accuracy(records)
-    gap, half = paired(ours, DETACHED.accuracy(records))
-    # With one seed there is no interval.
-    came_out = gap + (half if half == half else 0.0) < 0
+    came_out = bounds(differences(ours, DETACHED.accuracy(records)))[1] < 0
     published = f"{PUBLISHED} (one seed, a check of this project's), below the detached"
     first = Claim(CASE.label, published, ours, CASE.runs(records), came_out)
     return [first, *(claim(remedy, records) for remedy in REMEDIES)]
@@ -128,9 +126,8 @@ def findings(records: Records) -> str:
         else " Of what is printed, clipping the norm does not help: it makes the gradient "
         "shorter and leaves its direction, and Adam divides by its size anyway."
     )
-    gap, half = paired(CASE.accuracy(records), DETACHED.accuracy(records))
-    within = "" if half != half else f" ± {100 * half:.1f}"
-    below = f"{100 * gap:+.1f}{within} points against the same with the reset detached"
+    gap = differences(CASE.accuracy(records), DETACHED.accuracy(records))
+    below = f"{said(gap, 1, 100, '+')} points against the same with the reset detached"
     return f"""The case ends at {100 * mean(CASE.accuracy(records)):.1f} %, {below}, seed by seed.
 
 {why} {direction} {blind}

@@ -27,14 +27,6 @@ def _matching(records: Records) -> tuple[Records, Records]:
     return _some(records, _matched), _some(records, lambda record: not _matched(record))
 
 
-def _each_seed(
-    records: Records, metric: str, join: Callable[[list[float]], float] = mean
-) -> list[float]:
-    """Of each seed, one value for all of its records."""
-    seeds = sorted({record.seed for record in records})
-    return [join([r.metrics[metric] for r in records if r.seed == seed]) for seed in seeds]
-
-
 def _loops(records: Records) -> tuple[Records, Records]:
     """Around which a surrogate of another slope was integrated: smooth networks, and hard ones."""
     loops = records.of("loops")
@@ -48,30 +40,30 @@ def claims(records: Records) -> list[Claim]:
     found = []
     smooth = records.of("signs", forward="smooth")
     same, other = _matching(smooth)
-    ours = _each_seed(same, "difference", max)
+    ours = same.each_seed("difference", max)
     what = "smooth step, surrogate of its slope: largest difference to the true gradient"
     unit = "of the largest gradient"
     found.append(Claim(what, 0.0, ours, same, max(ours) < EXACT, unit))
-    ours = _each_seed(other, "opposite")
+    ours = other.each_seed("opposite")
     what = "smooth step, surrogate of another slope: share of places with the other sign"
     found.append(Claim(what, "above 0", ours, other, mean(ours) > 0))
 
     single, _ = _matching(records.of("one_layer", reset="none"))
-    ours = _each_seed(single, "difference", max)
+    ours = single.each_seed("difference", max)
     what = "escape noise, one layer, surrogate of its slope: largest difference"
     found.append(Claim(what, 0.0, ours, single, max(ours) < EXACT, unit))
     same, other = _matching(records.of("signs", forward="escape_noise"))
     for some, slope in ((same, "its"), (other, "another")):
         what = f"escape noise, two layers, surrogate of {slope} slope: share with the other sign"
-        found.append(Claim(what, None, _each_seed(some, "opposite"), some))
+        found.append(Claim(what, None, some.each_seed("opposite"), some))
 
     smooth, hard = _loops(records)
     for some, kind in ((smooth, "smooth step, surrogate of another slope"), (hard, "hard step")):
-        ours = _each_seed(some, "beyond_error")
+        ours = some.each_seed("beyond_error")
         what = f"{kind}: share of loops around which the surrogate gradient does not vanish"
         found.append(Claim(what, "above 0", ours, some, mean(ours) > 0))
     loops = records.of("loops")
-    ours = _each_seed(loops, "control_beyond_error")
+    ours = loops.each_seed("control_beyond_error")
     what = "the same loops: share around which a true gradient does not vanish"
     found.append(Claim(what, 0.0, ours, loops, max(ours) == 0))
     return found

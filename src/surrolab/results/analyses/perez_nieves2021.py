@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from surrolab.results.claims import Claim
 from surrolab.results.figures import band
 from surrolab.results.records import Records
-from surrolab.results.statistics import interval, paired
+from surrolab.results.statistics import bounds, differences, interval, said
 
 FEW = 0.05
 MEMORY = 0.8
@@ -36,29 +36,14 @@ def claims(records: Records) -> list[Claim]:
             what = f"{part}, {width} neurons a layer: times faster with the cut-off surrogate"
             found.append(Claim(what, published, ours, some, holds, "times", 2))
     speed = records.of("speed")
-    saved = [1 - 1 / ratio for ratio in _each_seed(speed, "ratio/saved")]
+    saved = [1 - 1 / ratio for ratio in speed.each_seed("ratio/saved")]
     what = "memory kept for the backward pass, less with the cut-off surrogate"
     found.append(Claim(what, 0.85, saved, speed, interval(saved)[0] >= MEMORY))
-    cut, whole = _accuracies(records)
-    gain = [a - b for a, b in zip(cut, whole, strict=True)]
+    gain = differences(*_accuracies(records))
     what = "test accuracy, cut off less whole"
     published = "no loss"
     found.append(Claim(what, published, gain, records.of("accuracy"), interval(gain)[0] > -LOSS))
     return found
-
-
-def _least(values: list[float]) -> float:
-    """The lower end of the interval."""
-    middle, half = interval(values)
-    return middle - (0.0 if math.isnan(half) else half)
-
-
-def _each_seed(records: Records, metric: str) -> list[float]:
-    """Mean over all else, for each seed."""
-    seeds = sorted({record.seed for record in records})
-    return [
-        Records(record for record in records if record.seed == seed).mean(metric) for seed in seeds
-    ]
 
 
 def _accuracies(records: Records) -> tuple[list[float], list[float]]:
@@ -103,18 +88,17 @@ def findings(records: Records) -> str:
     (width,), widest = by_width[-1]
     active = interval(activity)[0]
     cut, whole = _accuracies(records)
-    gain, half = paired(cut, whole)
-    within = "" if math.isnan(half) else f" ± {100 * half:.1f}"
+    gain = said(differences(cut, whole), 1, 100, "+")
     ratios = [group.mean("ratio/backward") for _, group in by_width]
     current = mean(widest.metric("current/hidden1") + widest.metric("current/hidden2"))
     products, inputs = widest.mean("products"), widest.mean("inputs")
-    saved = mean(_each_seed(records.of("speed"), "ratio/saved"))
-    faster = _least(widest.metric("ratio/backward")) > 1
+    saved = records.of("speed").mean("ratio/saved")
+    faster = bounds(widest.metric("ratio/backward"))[0] > 1
     bound = 1 / (1 - inputs) if inputs < 1 else math.inf
     return (
         f"In training {active:.1%} of the neuron-steps are within the cut-off"
         f"{', more than in the paper' if active > 0.02 else ', as in the paper'}, and the accuracy "
-        f"with it is {mean(cut):.1%} beside {mean(whole):.1%} ({100 * gain:+.1f}{within} points). "
+        f"with it is {mean(cut):.1%} beside {mean(whole):.1%} ({gain} points). "
         f"The backward pass is {min(ratios):.2f} to {max(ratios):.2f} times as fast as with the "
         f"whole surrogate, from {by_width[0][0][0]} to {width} neurons a layer: "
         f"{'faster' if faster else 'hardly faster'}, and far from 150 times. The reason is what "

@@ -6,7 +6,7 @@ from surrolab.results.claims import Claim
 from surrolab.results.comparison import above
 from surrolab.results.figures import band
 from surrolab.results.records import Records, best
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import differences, interval
 
 OURS, KAIMING = "fluctuation_driven", "kaiming_normal"
 NAMES = {OURS: "fluctuation-driven", KAIMING: "Kaiming, normal", "default": "torch's default"}
@@ -31,8 +31,7 @@ def inits(records: Records) -> list[str]:
 def difference(records: Records, depth: int, other: str = KAIMING) -> list[float]:
     """Accuracy with fluctuation-driven weights less that with others, by seed."""
     ours, theirs = chosen(records, OURS)[depth], chosen(records, other)[depth]
-    pairs = zip(ours.metric("test/accuracy"), theirs.metric("test/accuracy"), strict=True)
-    return [a - b for a, b in pairs]
+    return differences(ours.metric("test/accuracy"), theirs.metric("test/accuracy"))
 
 
 def rates(some: Records, depth: int) -> list[float]:
@@ -59,7 +58,7 @@ def claims(records: Records) -> list[Claim]:
     found.append(Claim(what, "above 0", gap, everything, above(gap)))
     shallow = chosen(records, OURS)[min(chosen(records, OURS))].metric("test/accuracy")
     deep = chosen(records, OURS)[deepest].metric("test/accuracy")
-    lost = [a - b for a, b in zip(shallow, deep, strict=True)]
+    lost = differences(shallow, deep)
     what = f"fluctuation-driven: accuracy lost from the shallowest network to {deepest} layers"
     tried = records.of("depth", **{"model.init": OURS})
     # Of a shallow network that does not train there is nothing to lose.

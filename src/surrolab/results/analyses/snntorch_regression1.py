@@ -5,9 +5,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from surrolab.results.claims import Claim
-from surrolab.results.figures import COLOURS
+from surrolab.results.figures import COLOURS, scatter
 from surrolab.results.records import Records, best
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import bounds, interval, said
 
 PUBLISHED = 0.0122  # of the root, at the published learning rate
 PUBLISHED_LR = 0.001
@@ -23,8 +23,7 @@ def claims(records: Records) -> list[Claim]:
         published = PUBLISHED if function == "sqrt" else None
         for what, chosen in _settings(some).items():
             ours = chosen.metric(ERROR)
-            mean, half = interval(ours)
-            holds = None if published is None else mean - half <= published
+            holds = None if published is None else bounds(ours)[0] <= published
             claim = Claim(f"{function}, {what}", published, ours, chosen, holds, "L1 error", 4)
             found.append(claim)
     return found
@@ -48,9 +47,7 @@ def figure(records: Records) -> Figure:
     for axis, function in zip(axes, FUNCTIONS, strict=True):
         groups = records.of(**{"data.function": function}).by("optimizer.lr")
         for at, group in enumerate(groups.values()):
-            ours = group.metric(ERROR)
-            places = [at + 0.06 * (n - (len(ours) - 1) / 2) for n in range(len(ours))]
-            axis.plot(places, ours, "o", color=COLOURS[at % len(COLOURS)])
+            scatter(axis, at, group.metric(ERROR), color=COLOURS[at % len(COLOURS)])
         if function == "sqrt":
             axis.axhline(PUBLISHED, color="black", linewidth=0.8, label="published")
             axis.legend(fontsize=7)
@@ -68,10 +65,9 @@ def findings(records: Records) -> str:
     """What came out, in words."""
     told = []
     for claim in claims(records):
-        mean, half = interval(claim.ours)
-        line = f"{claim.what}: {mean:.4f} (± {half:.4f})"
+        line = f"{claim.what}: {said(claim.ours, 4)}"
         if isinstance(claim.published, float):
-            times = mean / claim.published
+            times = interval(claim.ours)[0] / claim.published
             line += (
                 f", {times:.1f} times the published {claim.published:g}"
                 if not claim.holds

@@ -1,13 +1,11 @@
 """snnTorch's tutorial 5: the same network here and there."""
 
-import math
-
 from matplotlib.figure import Figure
 
 from surrolab.results.claims import Claim
 from surrolab.results.comparison import dots, reaches
 from surrolab.results.records import Records
-from surrolab.results.statistics import interval, paired
+from surrolab.results.statistics import bounds, differences, interval, said
 
 PUBLISHED = 0.9387  # of MNIST
 BATCH, TRAINING = 128, 3500  # of mnist5k
@@ -63,16 +61,12 @@ def findings(records: Records) -> str:
         ours = records.of("mnist5k", objective=objective).metric("test/accuracy")
         told.append(f"`{objective}` reaches {interval(ours)[0]:.1%} here.")
     counts = records.of("mnist5k", objective="ce_rate").metric("test/accuracy")
-    gap, half = paired(counts, there)
-    same = (
-        "one seed says no more"
-        if math.isnan(half)
-        else f"± {100 * half:.1f}, so that the two "
-        + ("differ" if abs(gap) > half else "do not differ beyond their seeds")
-    )
+    gap = differences(counts, there)
+    low, high = bounds(gap)
+    same = "do not differ beyond their seeds" if low <= 0 <= high else "differ"
     told.append(
-        f"By spike counts, as the tutorial has it, that is {100 * gap:+.1f} points from snnTorch "
-        f"({same})."
+        f"By spike counts, as the tutorial has it, that is {said(gap, 1, 100, '+')} points from "
+        f"snnTorch: the two {same}."
     )
     whole = records.of("mnist")
     if whole:

@@ -3,8 +3,10 @@
 from matplotlib.figure import Figure
 
 from surrolab.results.claims import Claim
+from surrolab.results.comparison import above, reaches
+from surrolab.results.figures import scatter
 from surrolab.results.records import Records
-from surrolab.results.statistics import interval, paired
+from surrolab.results.statistics import differences, interval, said
 
 # Training accuracy in the notebook, of one draw of samples and weights.
 PUBLISHED = {"surrogate_gradient": 0.859, "true_gradient": 0.512}
@@ -19,22 +21,20 @@ def claims(records: Records) -> list[Claim]:
     for study, name in NAMES.items():
         some = records.of(study)
         ours = some.metric(ACCURACY)
-        mean, half = interval(ours)
         published = PUBLISHED[study]
         learns = published > 0.75
         # As good as published, or as far from learning: nearer to chance than to that.
         halfway = (CHANCE + PUBLISHED["surrogate_gradient"]) / 2
-        holds = mean + half >= published if learns else mean < halfway
+        holds = reaches(ours, published) if learns else interval(ours)[0] < halfway
         found.append(Claim(f"Training accuracy, {name}", published, ours, some, holds))
     gaps = _gaps(records)
-    mean, half = interval(gaps)
     found.append(
         Claim(
             "Training accuracy, surrogate less true gradient",
             PUBLISHED["surrogate_gradient"] - PUBLISHED["true_gradient"],
             gaps,
             records,
-            mean - half > 0,
+            above(gaps),
         )
     )
     return found
@@ -46,8 +46,7 @@ def figure(records: Records) -> Figure:
     axis = drawn.subplots()
     for at, study in enumerate(NAMES):
         ours = records.of(study).metric(ACCURACY)
-        places = [at + 0.06 * (n - (len(ours) - 1) / 2) for n in range(len(ours))]
-        axis.plot(places, ours, "o", color="tab:blue", label="seeds" if at == 0 else None)
+        scatter(axis, at, ours, color="tab:blue", label="seeds" if at == 0 else None)
         axis.plot(
             at,
             PUBLISHED[study],
@@ -72,12 +71,10 @@ def findings(records: Records) -> str:
     """What came out, in words."""
     told = []
     for study, name in NAMES.items():
-        mean, half = interval(records.of(study).metric(ACCURACY))
-        told.append(f"with the {name} {mean:.1%} (± {half:.1%})")
-    gap, half = interval(_gaps(records))
+        told.append(f"with the {name} {said(records.of(study).metric(ACCURACY), 1, 100)} %")
     apart = (
-        f"the difference is {100 * gap:.1f} ± {100 * half:.1f} points"
-        if gap - half > 0
+        f"the difference is {said(_gaps(records), 1, 100)} points"
+        if above(_gaps(records))
         else "the two cannot be told apart"
     )
     true = interval(records.of("true_gradient").metric(ACCURACY))[0]
@@ -91,6 +88,4 @@ def findings(records: Records) -> str:
 
 
 def _gaps(records: Records) -> list[float]:
-    first, second = (records.of(study).metric(ACCURACY) for study in NAMES)
-    paired(first, second)  # refuses seeds that do not belong together
-    return [a - b for a, b in zip(first, second, strict=True)]
+    return differences(*(records.of(study).metric(ACCURACY) for study in NAMES))

@@ -7,9 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from surrolab.results.claims import Claim
+from surrolab.results.comparison import above
 from surrolab.results.figures import heat_map
 from surrolab.results.records import Records, best
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import bounds, differences, said
 
 TASKS = ("digits", "yinyang", "randman", "saccades")
 DEEP = ("digits_depth", "randman_depth")
@@ -69,7 +70,7 @@ def claims(records: Records) -> list[Claim]:
 def gains(some: Records, name: str) -> list[float]:
     """Test accuracy with a surrogate less that with the shipped sigmoid, seed by seed."""
     ours, shipped = (some.of(surrogate=n).metric("test/accuracy") for n in (name, "sigmoid"))
-    return [a - b for a, b in zip(ours, shipped, strict=True)]
+    return differences(ours, shipped)
 
 
 def figure(records: Records) -> Figure:
@@ -121,13 +122,13 @@ def _recommendation(records: Records) -> str:
         by_task = {task: gains(records.of(f"{task}_check"), name) for task in TASKS}
         parts = []
         for task, some in by_task.items():
-            mean, half = interval(some)
-            beyond += abs(mean) > half
-            parts.append(f"{task} {100 * mean:+.1f} ± {100 * half:.1f}")
+            low, high = bounds(some)
+            beyond += not low <= 0 <= high
+            parts.append(f"{task} {said(some, 1, 100, '+')}")
         # One comparison a candidate: of many, some are beyond their interval by chance.
-        mean, half = interval([fmean(seed) for seed in zip(*by_task.values(), strict=True)])
-        winners += [name] if mean > half else []
-        parts.append(f"mean of the four {100 * mean:+.1f} ± {100 * half:.1f}")
+        overall = [fmean(seed) for seed in zip(*by_task.values(), strict=True)]
+        winners += [name] if above(overall) else []
+        parts.append(f"mean of the four {said(overall, 1, 100, '+')}")
         told.append(f"{words}: {', '.join(parts)}")
     from_silence = ", ".join(
         f"`{name}` {records.of('silence', surrogate=name).mean('test/accuracy'):.1%}"
@@ -171,12 +172,11 @@ def _deep(records: Records) -> str:
     for study in DEEP:
         for (hidden,), group in records.of(study).completed().by("model.hidden").items():
             top = best(group, ["surrogate", "surrogate.scale", "neuron.detach_reset"])
-            mean, half = interval(top.metric("test/accuracy"))
             setting = top[0].values
             cut = "detached" if setting["neuron.detach_reset"] else "not detached"
             spread.append(
                 f"{study.removesuffix('_depth')} with {len(hidden)}: {setting['surrogate']}, scale "
-                f"{setting['surrogate.scale']:g}, reset {cut}, {mean:.3f} ± {half:.3f}"
+                f"{setting['surrogate.scale']:g}, reset {cut}, {said(top.metric('test/accuracy'))}"
             )
     return (
         f"Depth and reset, at slope 5 (points behind, mean over shapes and two tasks): "

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from surrolab.results.claims import Claim
 from surrolab.results.comparison import above, dots, reaches
 from surrolab.results.records import Records, best
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import differences, interval
 
 ANN = 0.976  # 4-30-3, with a standard deviation of 0.015
 NO_HIDDEN = 0.643  # a network without a hidden layer
@@ -35,12 +35,7 @@ def sizes(records: Records) -> list[int]:
 def gain(records: Records) -> list[float]:
     """Accuracy of the small network less that of its control, by seed."""
     learned = best(records.of("small"), ["surrogate", "optimizer.lr"])
-    pairs = zip(
-        learned.metric("test/accuracy"),
-        control(records, SMALL).metric("test/accuracy"),
-        strict=True,
-    )
-    return [a - b for a, b in pairs]
+    return differences(*(r.metric("test/accuracy") for r in (learned, control(records, SMALL))))
 
 
 def claims(records: Records) -> list[Claim]:

@@ -1,14 +1,12 @@
 """Zenke & Vogels 2021, activity regularisation: how few spikes cost no accuracy?"""
 
-import math
-
 from matplotlib.figure import Figure
 
 from surrolab.results.claims import Claim
 from surrolab.results.comparison import above
 from surrolab.results.figures import band
 from surrolab.results.records import Records
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import bounds, differences, interval
 
 STRENGTH = "objective.upper_strength"
 NEURONS, STEPS = 100, 100
@@ -32,8 +30,7 @@ def unchanged(records: Records) -> tuple[float, Records]:
     Not below: within the 95 % interval of the unregularised network, on validation.
     """
     groups = by_strength(records)
-    mean, half = interval(groups[0].metric("val/accuracy"))
-    least = mean - (0.0 if math.isnan(half) else half)
+    least, _ = bounds(groups[0].metric("val/accuracy"))
     good = {s: some for s, some in groups.items() if some.mean("val/accuracy") >= least}
     strength = min(good, key=lambda s: good[s].mean("spikes/hidden1/rate"))
     return strength, good[strength]
@@ -41,8 +38,7 @@ def unchanged(records: Records) -> tuple[float, Records]:
 
 def lost(records: Records, some: Records) -> list[float]:
     """Accuracy without a bound less that of some runs, by seed."""
-    free = by_strength(records)[0].metric("test/accuracy")
-    return [a - b for a, b in zip(free, some.metric("test/accuracy"), strict=True)]
+    return differences(*(r.metric("test/accuracy") for r in (by_strength(records)[0], some)))
 
 
 def claims(records: Records) -> list[Claim]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from surrolab.results.claims import Claim
 from surrolab.results.figures import COLOURS, band
 from surrolab.results.records import Record, Records, best
-from surrolab.results.statistics import interval
+from surrolab.results.statistics import bounds, differences, interval, said
 
 HEIGHTS = {"peak": "normalised", "area": "asymptotic"}
 STUDIES = ("reset", "recurrence", "depth")
@@ -39,12 +39,7 @@ def loss(records: Records, case: Case) -> tuple[list[float], Records, float]:
     slopes = some.by("surrogate.slope")
     steepest = slopes[max(slopes)]
     chosen = best(some, ["surrogate.slope"])
-    lost = [
-        a - b
-        for a, b in zip(
-            steepest.metric("test/accuracy"), chosen.metric("test/accuracy"), strict=True
-        )
-    ]
+    lost = differences(steepest.metric("test/accuracy"), chosen.metric("test/accuracy"))
     return lost, some, chosen[0].values["surrogate.slope"]
 
 
@@ -53,12 +48,11 @@ def claims(records: Records) -> list[Claim]:
     found = []
     for case in cases(records):
         lost, some, slope = loss(records, case)
-        mean, half = interval(lost)
         published, holds = None, None
         if case[1] == "reset" and not case[2]["neuron.detach_reset"]:
             falls = case[2]["surrogate.normalize"] == "area"
             published = "falls" if falls else "does not fall"
-            holds = mean + half < 0 and mean < -LOST if falls else mean > -LOST
+            holds = _falls(lost) if falls else interval(lost)[0] > -LOST
         steepest = max(key[0] for key in some.by("surrogate.slope"))
         what = f"{case[0]}: accuracy at slope {steepest:g} less that at the best ({slope:g})"
         found.append(Claim(what, published, lost, some, holds))
@@ -68,6 +62,10 @@ def claims(records: Records) -> list[Claim]:
             what = f"{case[0]}: accuracy at slope {steepest:g} less that of the normalised one"
             found.append(Claim(what, None, gap, some))
     return found
+
+
+def _falls(lost: list[float]) -> bool:
+    return bounds(lost)[1] < 0 and interval(lost)[0] < -LOST
 
 
 def behind(records: Records, case: Case) -> tuple[list[float], Records, float]:
@@ -82,7 +80,7 @@ def behind(records: Records, case: Case) -> tuple[list[float], Records, float]:
         steepest = max(slopes)[0]
         runs += slopes[max(slopes)]
         found.append(slopes[max(slopes)].metric("test/accuracy"))
-    return [a - b for a, b in zip(*found, strict=True)], Records(runs), steepest
+    return differences(*found), Records(runs), steepest
 
 
 def figure(records: Records) -> Figure:
@@ -131,21 +129,19 @@ def findings(records: Records) -> str:
         if case is None:
             continue
         lost, some, slope = loss(records, case)
-        mean, half = interval(lost)
         steepest = max(key[0] for key in some.by("surrogate.slope"))
-        how = "loses" if mean + half < 0 and mean < -LOST else "does not lose"
+        how = "loses" if _falls(lost) else "does not lose"
         told.append(
             f"With the gradient through the reset, the {height} surrogate {how} accuracy as it "
-            f"grows steeper: {mean:+.1%} (± {half:.1%}) at slope {steepest:g} against its best "
-            f"({slope:g})."
+            f"grows steeper: {said(lost, 1, 100, '+')} points at slope {steepest:g} against its "
+            f"best ({slope:g})."
         )
     gaps = []
     for case in cases(records):
         if case[2]["surrogate.normalize"] == "area":
             gap, _, steepest = behind(records, case)
-            mean, half = interval(gap)
             name = case[0].removeprefix("asymptotic, ")
-            gaps.append(f"{name} {100 * mean:+.1f} ± {100 * half:.1f}")
+            gaps.append(f"{name} {said(gap, 1, 100, '+')}")
     told.append(
         f"At slope {steepest:g} the asymptotic surrogate differs from the normalised one by, in "
         f"points: {'; '.join(gaps)}. Its height multiplies every path back in time through reset "
