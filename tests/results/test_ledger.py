@@ -38,7 +38,7 @@ def test_a_row_says_ours_with_its_interval_and_the_difference() -> None:
     )
     outcome = Outcome(read_result("zenke2021_fig3", CHECKOUT / FOLDER), "short", runs)
     row = cells(outcome, Claim("best", 0.98, [0.97, 0.98, 0.99], runs, True))
-    assert row[1:9] == ["best", "0.980", "0.980 ± 0.025", "+0.000", "yes", "3", "3", "3 min"]
+    assert row[1:9] == ["best", "0.980", "0.980 ± 0.025", "+0.000", "yes", "3", "3", "3 min 3 s"]
     assert row[9:] == [
         "short",
         "`make reproduce RESULT=zenke2021_fig3 BUDGET=short`",

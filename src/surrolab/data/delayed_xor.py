@@ -5,13 +5,12 @@ import os
 import numpy as np
 import torch
 
-from surrolab.data.checks import positive_number, whole_number
-from surrolab.data.module import DataModule
-from surrolab.data.poisson import spike_probability, spikes
+from surrolab.data.checks import whole_number
 from surrolab.data.samples import Samples
+from surrolab.data.spike_trains import SpikeTrains, spike_probability, spikes
 
 
-class DelayedXor(DataModule):
+class DelayedXor(SpikeTrains):
     """Exclusive or of two cues, of which the second comes when the first is long over.
 
     A cue is all units firing at a low or a high rate. The class is 1 where one cue was low and the
@@ -40,10 +39,6 @@ class DelayedXor(DataModule):
         ValueError: a parameter is out of range.
     """
 
-    licence = "generated; MIT"
-    classes = 2
-    steps: int
-
     def __init__(
         self,
         batch_size: int = 100,
@@ -62,14 +57,17 @@ class DelayedXor(DataModule):
         val_fraction: float = 0.1,
         test_fraction: float = 0.25,
     ) -> None:
-        super().__init__(
-            batch_size, root, split_seed, val_fraction=val_fraction, test_fraction=test_fraction
-        )
-        self.count = whole_number("samples", samples, 4)
-        self.units = whole_number("units", units, 1)
         self.cue_steps = whole_number("cue_steps", cue_steps, 1)
         self.delay_steps = whole_number("delay_steps", delay_steps, 0)
-        self.time_step = positive_number("time_step", time_step, 1e6)
+        super().__init__(
+            *(batch_size, root, split_seed, samples, units),
+            steps=2 * self.cue_steps + self.delay_steps,
+            time_step=time_step,
+            data_seed=data_seed,
+            least=(4, 1),
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+        )
         self.probabilities = np.array(
             [
                 spike_probability(name, rate, self.time_step)
@@ -78,13 +76,6 @@ class DelayedXor(DataModule):
             dtype=np.float32,
         )
         self.background = spike_probability("background_rate", background_rate, self.time_step)
-        self.data_seed = whole_number("data_seed", data_seed, 0)
-        self.steps = 2 * self.cue_steps + self.delay_steps
-        self.sample_shape = (self.units,)
-
-    @property
-    def step_ms(self) -> float:
-        return self.time_step
 
     @property
     def class_names(self) -> list[str]:
@@ -104,5 +95,5 @@ class DelayedXor(DataModule):
         return Samples(
             x,
             torch.from_numpy(first ^ second),
-            torch.full((self.count,), self.steps, dtype=torch.int64),
+            self.lengths,
         )

@@ -1,38 +1,16 @@
-"""Spikes at random times, alone or after a command: what the generated tasks are made of."""
+"""Random spikes with random labels, to be learned by heart."""
 
 import os
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from surrolab.data.checks import number_from, positive_number, whole_number
-from surrolab.data.module import DataModule
+from surrolab.data.checks import whole_number
 from surrolab.data.samples import Samples, Splits
+from surrolab.data.spike_trains import SpikeTrains, spike_probability, spikes
 
 
-def spike_probability(name: str, rate: float, time_step: float) -> float:
-    """Of a spike in a step of ``time_step`` ms, at ``rate`` spikes a second.
-
-    Raises:
-        ValueError: it is above 1, or the rate is below 0; the line begins with ``name``.
-    """
-    probability = number_from(name, rate, 0) * time_step / 1000
-    if probability > 1:
-        raise ValueError(
-            f"{name}: {rate:g} is not allowed; allowed: at most {1000 / time_step:g}, one spike "
-            f"in each step of time_step={time_step:g} ms"
-        )
-    return probability
-
-
-def spikes(rng: np.random.Generator, probability: NDArray[np.floating]) -> torch.Tensor:
-    """Draw a spike, or none, with each probability; uint8, the shape of ``probability``."""
-    drawn = rng.random(probability.shape, dtype=np.float32) < probability
-    return torch.from_numpy(drawn.view(np.uint8))
-
-
-class Poisson(DataModule):
+class Poisson(SpikeTrains):
     """Random spike trains with random labels of two classes, to be learned by heart.
 
     Every unit spikes in each step with the same probability, and there is nothing in a sample that
@@ -57,10 +35,6 @@ class Poisson(DataModule):
         ValueError: a parameter is out of range.
     """
 
-    licence = "generated; MIT"
-    classes = 2
-    steps: int
-
     def __init__(
         self,
         batch_size: int = 256,
@@ -74,18 +48,13 @@ class Poisson(DataModule):
         rate: float = 5.0,
         data_seed: int = 0,
     ) -> None:
-        super().__init__(batch_size, root, split_seed)
-        self.count = whole_number("samples", samples, 1)
-        self.units = whole_number("units", units, 1)
-        self.steps = whole_number("steps", steps, 1)
-        self.time_step = positive_number("time_step", time_step, 1e6)
+        super().__init__(
+            *(batch_size, root, split_seed, samples, units),
+            steps=whole_number("steps", steps, 1),
+            time_step=time_step,
+            data_seed=data_seed,
+        )
         self.probability = spike_probability("rate", rate, self.time_step)
-        self.data_seed = whole_number("data_seed", data_seed, 0)
-        self.sample_shape = (self.units,)
-
-    @property
-    def step_ms(self) -> float:
-        return self.time_step
 
     def load(self) -> Splits:
         """Return the same spikes, uint8 ``[n, T, N]``, for every stage."""
@@ -93,6 +62,5 @@ class Poisson(DataModule):
         y = torch.from_numpy(rng.integers(self.classes, size=self.count))
         shape = (self.count, self.steps, self.units)
         x = spikes(rng, np.broadcast_to(np.float32(self.probability), shape))
-        lengths = torch.full((self.count,), self.steps, dtype=torch.int64)
-        samples = Samples(x, y, lengths)
+        samples = Samples(x, y, self.lengths)
         return Splits(samples, samples, samples)

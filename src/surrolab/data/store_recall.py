@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from surrolab.data.checks import positive_number, whole_number
-from surrolab.data.module import DataModule
-from surrolab.data.poisson import spike_probability, spikes
+from surrolab.data.checks import whole_number
 from surrolab.data.samples import Samples
+from surrolab.data.spike_trains import SpikeTrains, spike_probability, spikes
 from surrolab.targets import UNASKED
 
 NOTHING, STORE, RECALL = range(3)
@@ -42,7 +41,7 @@ def draw_commands(
     return np.concatenate(kept)[:count]
 
 
-class StoreRecall(DataModule):
+class StoreRecall(SpikeTrains):
     """A stream of bits of which one is to be stored, and said later, when it is asked for.
 
     A sample is a sequence of ``symbols``, each ``symbol_steps`` long, in which four equal groups of
@@ -72,9 +71,6 @@ class StoreRecall(DataModule):
         ValueError: a parameter is out of range.
     """
 
-    licence = "generated; MIT"
-    classes = 2
-    steps: int
     target: ClassVar[Literal["class_per_step"]] = "class_per_step"
 
     def __init__(
@@ -94,25 +90,21 @@ class StoreRecall(DataModule):
         val_fraction: float = 0.125,
         test_fraction: float = 0.25,
     ) -> None:
-        super().__init__(
-            batch_size, root, split_seed, val_fraction=val_fraction, test_fraction=test_fraction
-        )
-        self.count = whole_number("samples", samples, 1)
-        self.units = whole_number("units", units, 4)
-        if self.units % 4:
-            raise ValueError(f"units: {units} is not allowed; allowed: a multiple of 4")
         self.symbols = whole_number("symbols", symbols, 3)
         self.symbol_steps = whole_number("symbol_steps", symbol_steps, 1)
+        super().__init__(
+            *(batch_size, root, split_seed, samples, units),
+            steps=self.symbols * self.symbol_steps,
+            time_step=time_step,
+            data_seed=data_seed,
+            least=(1, 4),
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+        )
+        if self.units % 4:
+            raise ValueError(f"units: {units} is not allowed; allowed: a multiple of 4")
         self.expected_delay = whole_number("expected_delay", expected_delay, 1)
-        self.time_step = positive_number("time_step", time_step, 1e6)
         self.probability = spike_probability("rate", rate, self.time_step)
-        self.data_seed = whole_number("data_seed", data_seed, 0)
-        self.steps = self.symbols * self.symbol_steps
-        self.sample_shape = (self.units,)
-
-    @property
-    def step_ms(self) -> float:
-        return self.time_step
 
     def load(self) -> Samples:
         """Return spikes as uint8 ``[n, T, N]`` and targets ``[n, T]``."""
@@ -135,7 +127,7 @@ class StoreRecall(DataModule):
         return Samples(
             x,
             torch.from_numpy(asked[np.arange(self.count), last]),
-            torch.full((self.count,), self.steps, dtype=torch.int64),
+            self.lengths,
             targets=torch.from_numpy(targets),
         )
 

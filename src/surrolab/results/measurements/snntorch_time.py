@@ -58,6 +58,7 @@ def measure(
         directory = RunDirectory.claim(Path(folder) / "run", must_be_new=True)
         trainer = build_trainer(config, parts, directory, [])
         turns = _Turns(parts, config, rounds + warm_up)
+        # Lightning's Trainer gets this list from one of its connectors, which mypy does not see.
         trainer.callbacks.append(turns)  # type: ignore[attr-defined]
         trainer.fit(parts.task, datamodule=parts.data)
     ours, theirs = turns.ours[warm_up:], turns.theirs[warm_up:]
@@ -135,7 +136,7 @@ class _Turns(pl.Callback):
     ) -> None:
         ended = time.perf_counter()
         self._optimizer.zero_grad()
-        self._loss(batch).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(self._loss(batch))
         self._optimizer.step()
         now = time.perf_counter()
         if self._resumed is not None:
